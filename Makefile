@@ -1,0 +1,21 @@
+.PHONY: sync test lint wheels
+
+# uv comes from pip, into a folder of the checkout, when the machine has none.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+
+.uv/bin/uv:
+	python3 -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv
+
+sync: $(filter .uv/bin/uv,$(UV))
+	$(UV) sync --quiet --all-packages
+
+test: lint
+	$(UV) run --no-sync pytest -n auto
+
+lint: sync
+	$(UV) run --no-sync ruff check .
+	$(UV) run --no-sync ruff format --check .
+	$(UV) run --no-sync mypy
+
+wheels: sync
+	rm -rf dist && $(UV) build --quiet --all-packages --wheel --out-dir dist

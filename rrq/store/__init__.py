@@ -1,0 +1,1 @@
+"""All that knows Redis: key names, encodings, the atomic steps, and questions about them."""

@@ -1,0 +1,108 @@
+"""The names of every key in Redis, all made from one prefix.
+
+A queue or DLQ may be named bare (`urgent`) or by its full key (`rrq:queue:urgent`); both mean
+the same, and both are accepted wherever a name is. No step may touch a key that is not made
+here: with the prefix `{rrq}` one RRQ then lives in one slot of a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WORKER_ID_PREFIX = "rrq_worker_"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names under one `prefix`."""
+
+    prefix: str = "rrq"
+
+    # -- one job ------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> str:
+        """Hash: the job."""
+        return f"{self.prefix}:job:{job_id}"
+
+    @property
+    def job_root(self) -> str:
+        """What stands before a job's id in `job`."""
+        return f"{self.prefix}:job:"
+
+    def done(self, job_id: str) -> str:
+        """List: a token is pushed here when a job that somebody waits for ends."""
+        return f"{self.prefix}:done:{job_id}"
+
+    # -- queues -------------------------------------------------------------------------
+
+    def queue(self, name: str) -> str:
+        """Sorted set: job id by due time, in milliseconds since the epoch."""
+        return f"{self.queue_root}{self.bare_queue(name)}"
+
+    def bare_queue(self, name: str) -> str:
+        """The queue's name without the key's prefix."""
+        return name.removeprefix(self.queue_root)
+
+    @property
+    def queue_root(self) -> str:
+        """What stands before a queue's bare name in `queue`."""
+        return f"{self.prefix}:queue:"
+
+    @property
+    def queues(self) -> str:
+        """Set: the bare names of all queues that ever had a job."""
+        return f"{self.prefix}:queues"
+
+    def dlq(self, name: str) -> str:
+        """List: ids of dead-lettered jobs, newest first."""
+        return f"{self.dlq_root}{self.bare_dlq(name)}"
+
+    def bare_dlq(self, name: str) -> str:
+        """The DLQ's name without the key's prefix."""
+        return name.removeprefix(self.dlq_root)
+
+    @property
+    def dlq_root(self) -> str:
+        """What stands before a DLQ's bare name in `dlq`."""
+        return f"{self.prefix}:dlq:"
+
+    def unique(self, unique_key: str) -> str:
+        """String: the id of the job that holds this unique key; expires."""
+        return f"{self.prefix}:lock:unique:{unique_key}"
+
+    # -- leases -------------------------------------------------------------------------
+
+    @property
+    def leases(self) -> str:
+        """Sorted set: id of every running job by the expiry of its lease, in milliseconds."""
+        return f"{self.prefix}:leases"
+
+    @property
+    def lease_token(self) -> str:
+        """Integer: the last lease token that was given out; it only grows."""
+        return f"{self.prefix}:lease:token"
+
+    # -- workers ------------------------------------------------------------------------
+
+    def idle(self, queue: str) -> str:
+        """Sorted set: ids of workers parked on a queue, by the expiry of their entry in ms."""
+        return f"{self.prefix}:idle:{self.bare_queue(queue)}"
+
+    def mailbox(self, worker_id: str) -> str:
+        """List: what a worker must hear at once: `wake`, `cancel <id>`, `stop`."""
+        return f"{self.prefix}:mailbox:{worker_id}"
+
+    def health(self, worker_id: str) -> str:
+        """String: the worker's heartbeat as JSON; expires."""
+        return f"{self.prefix}:health:worker:{worker_id}"
+
+    @property
+    def workers(self) -> str:
+        """Sorted set: ids of workers by the expiry of their heartbeat, in milliseconds."""
+        return f"{self.prefix}:workers"
+
+    # -- cron ---------------------------------------------------------------------------
+
+    def cron(self, name: str) -> str:
+        """String: the last slot of this cron job that was enqueued or skipped, in ms."""
+        return f"{self.prefix}:cron:{name}"
