@@ -1,0 +1,114 @@
+"""`Transport`: the contract of an executor transport, which a plugin implements.
+
+One instance serves one `[rrq.executors.NAME]` table. Timeouts, retries, leases and the dead
+letter queue are the kernel's alone; a transport carries requests and outcomes.
+`rrq.testing.transport` has the tests that every transport must pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from rrq.protocol import ExecutionOutcome, ExecutionRequest, Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportContext:
+    """What the kernel gives a transport: who it works for, and whom to tell.
+
+    Attributes:
+        executor_name: NAME in `[rrq.executors.NAME]`.
+        worker_id: the worker's id.
+        capacity_changed: to be called when `capacity` changed otherwise than by an
+            `execute` that began or ended.
+        progress: to be called with what a running handler reports about its job.
+    """
+
+    executor_name: str
+    worker_id: str
+    capacity_changed: Callable[[], None] = lambda: None
+    progress: Callable[[Progress], None] = lambda progress: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportStatus:
+    """What `rrq check`, the health key and `rrq plugins show` tell about an executor.
+
+    Attributes:
+        processes: how many processes (or connections) are up.
+        in_flight: requests that are running.
+        capacity: requests that it takes at once.
+        restarts: how many processes were replaced since the start.
+        last_error: why the last one was replaced.
+        functions: what it can run, if it said so.
+        runtime: what it runs on, if it said so, as in `python 3.12.1`.
+    """
+
+    processes: int
+    in_flight: int
+    capacity: int
+    restarts: int = 0
+    last_error: str | None = None
+    functions: tuple[str, ...] | None = None
+    runtime: str | None = None
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class Transport(ABC):
+    """Carries requests to the executors of one configured name, and outcomes back.
+
+    All methods are called in one event loop.
+    """
+
+    config_model: ClassVar[type[BaseModel]]
+    """The keys of the executor's table beyond `type`."""
+
+    def __init__(self, config: BaseModel, context: TransportContext) -> None:
+        self.context = context
+
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many requests it can hold at once now; less while processes are down or while
+        requests that were cancelled have not stopped yet."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Bring the executors up.
+
+        Raises:
+            ExecutorStartError: they do not come up; the message has what the process printed.
+        """
+
+    @abstractmethod
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        """Carry one request; never called beyond `capacity`.
+
+        Being cancelled means that the caller no longer wants it: the call ends at once, and
+        the transport sees to it that the handler stops, or its process dies, and counts the
+        request against `capacity` until then.
+
+        Raises:
+            ExecutorLost: the executor went away before it answered.
+        """
+
+    def extra_seconds(self, job_id: str) -> float:
+        """How much longer than its own timeout this running request may take, because its
+        process is still starting. Asked only when the timeout is over."""
+        return 0.0
+
+    @abstractmethod
+    async def stop(self, grace_seconds: float) -> None:
+        """Let running requests finish within the grace, then end everything that it started.
+
+        Requests that are cut off raise `ExecutorLost` without penalty.
+        """
+
+    @abstractmethod
+    def describe(self) -> TransportStatus:
+        """How it is doing."""
