@@ -1,0 +1,50 @@
+"""The fixtures that the tests of the kernel and of every plugin in `plugins/` share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from rrq.embedded import EmbeddedRedis
+    from rrq.settings import RRQSettings
+
+pytest_plugins = ["rrq.testing.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def redis_server(rrq_redis_server: EmbeddedRedis) -> EmbeddedRedis:
+    """The server that all tests of this process share. Do not stop it."""
+    return rrq_redis_server
+
+
+@pytest.fixture
+def redis_dsn(rrq_redis_dsn: str) -> str:
+    """The address of the shared server, emptied for this test."""
+    return rrq_redis_dsn
+
+
+@pytest.fixture
+def settings(rrq_settings: RRQSettings) -> RRQSettings:
+    """Settings with every default, on the shared server, emptied for this test."""
+    return rrq_settings
+
+
+@pytest.fixture
+async def redis(redis_dsn: str) -> AsyncIterator[Redis]:
+    """A client of the shared server, emptied for this test; its answers are bytes."""
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(redis_dsn, decode_responses=False)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def private_redis(rrq_private_redis: EmbeddedRedis) -> EmbeddedRedis:
+    """A server of this test's own that it may kill, freeze and restart; it keeps its data."""
+    return rrq_private_redis

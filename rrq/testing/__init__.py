@@ -1,0 +1,1 @@
+"""For the tests of applications and plugins: fixtures, and the contract of a transport."""
