@@ -10,7 +10,7 @@ sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --all-packages
 
 test: lint
-	$(UV) run --no-sync pytest -n auto
+	$(UV) run --no-sync pytest -n auto --cov
 
 lint: sync
 	$(UV) run --no-sync ruff check .

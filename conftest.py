@@ -45,6 +45,6 @@ async def redis(redis_dsn: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-def private_redis(rrq_private_redis: EmbeddedRedis) -> EmbeddedRedis:
+def server(rrq_private_redis: EmbeddedRedis) -> EmbeddedRedis:
     """A server of this test's own that it may kill, freeze and restart; it keeps its data."""
     return rrq_private_redis
