@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rrq.client import RRQClient as RRQClient
-    from rrq.client import SyncRRQClient as SyncRRQClient
     from rrq.executor import ExecutionContext as ExecutionContext
     from rrq.executor import ExecutionOutcome as ExecutionOutcome
     from rrq.executor import ExecutionRequest as ExecutionRequest
     from rrq.executor_settings import PythonExecutorSettings as PythonExecutorSettings
     from rrq.hookspecs import hookimpl as hookimpl
     from rrq.hookspecs import hookspec as hookspec
+    from rrq.job_request import JobRequest as JobRequest
     from rrq.registry import JobRegistry as JobRegistry
     from rrq.settings import ExecutorConfig as ExecutorConfig
     from rrq.settings import RRQSettings as RRQSettings
+    from rrq.sync_client import SyncRRQClient as SyncRRQClient
 
 __version__ = "1.0.0a1"
 
 _HOMES = {
     "RRQClient": "rrq.client",
-    "SyncRRQClient": "rrq.client",
+    "SyncRRQClient": "rrq.sync_client",
+    "JobRequest": "rrq.job_request",
     "RRQSettings": "rrq.settings",
     "ExecutorConfig": "rrq.settings",
     "JobRegistry": "rrq.registry",
@@ -34,7 +36,7 @@ _HOMES = {
     "hookspec": "rrq.hookspecs",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,10 @@ class JobNotFound(RRQError):
     """No job with this id is in Redis: it never was, or its result TTL is over."""
 
 
+class MalformedJob(RRQError, ValueError):
+    """A job's hash in Redis cannot be read; the message names the job and the field."""
+
+
 class MaxRetriesExceeded(RRQError):
     """A job used up its attempts."""
 

@@ -41,5 +41,5 @@ class RetryPolicy:
         if asked_seconds is not None:
             return max(0.0, asked_seconds)
         # 2 ** 64 times any base is over every cap: keep the power from overflowing a float.
-        backoff = self.base_delay_seconds * 2 ** min(attempt - 1, 64)
+        backoff: float = self.base_delay_seconds * 2 ** min(attempt - 1, 64)
         return min(self.max_delay_seconds, backoff) * (1 - self.jitter * random)

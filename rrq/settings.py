@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 
 class ExecutorConfig(BaseModel):
@@ -57,7 +57,7 @@ class RRQSettings(BaseModel):
     Durations are seconds. `max_retries` is the total number of attempts of a job.
     """
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     redis_dsn: str = "redis://localhost:6379/0"
     key_prefix: str = Field(default="rrq", min_length=1)
@@ -99,3 +99,14 @@ class RRQSettings(BaseModel):
     """Accepted for old configurations; leases made it needless."""
     default_lock_timeout_extension_seconds: int = 60
     """Accepted for old configurations; leases made it needless."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_names_follow_the_prefix(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (prefix := values.get("key_prefix")):
+            names = {
+                "default_queue_name": f"{prefix}:queue:default",
+                "default_dlq_name": f"{prefix}:dlq:default",
+            }
+            return {**names, **values}
+        return values

@@ -29,9 +29,9 @@ class Keys:
         """What stands before a job's id in `job`."""
         return f"{self.prefix}:job:"
 
-    def done(self, job_id: str) -> str:
-        """List: a token is pushed here when a job that somebody waits for ends."""
-        return f"{self.prefix}:done:{job_id}"
+    def waiters(self, job_id: str) -> str:
+        """Set: the mailboxes to tell when a job ends; expires."""
+        return f"{self.prefix}:waiters:{job_id}"
 
     # -- queues -------------------------------------------------------------------------
 
@@ -70,6 +70,15 @@ class Keys:
         """String: the id of the job that holds this unique key; expires."""
         return f"{self.prefix}:lock:unique:{unique_key}"
 
+    def held(self, unique_key: str) -> str:
+        """Sorted set: ids of jobs held back behind a unique key, by when; expires."""
+        return f"{self.prefix}:held:{unique_key}"
+
+    @property
+    def unborn(self) -> str:
+        """Sorted set: queued ids that had no hash yet, by when that was first seen, in ms."""
+        return f"{self.prefix}:unborn"
+
     # -- leases -------------------------------------------------------------------------
 
     @property
@@ -88,9 +97,12 @@ class Keys:
         """Sorted set: ids of workers parked on a queue, by the expiry of their entry in ms."""
         return f"{self.prefix}:idle:{self.bare_queue(queue)}"
 
-    def mailbox(self, worker_id: str) -> str:
-        """List: what a worker must hear at once: `wake`, `cancel <id>`, `stop`."""
-        return f"{self.prefix}:mailbox:{worker_id}"
+    def mailbox(self, reader: str) -> str:
+        """List: what a worker or a waiting client must hear at once; expires unless read.
+
+        `wake`, `cancel <token> <job id>` for a worker, `done <job id>` for a client.
+        """
+        return f"{self.prefix}:mailbox:{reader}"
 
     def health(self, worker_id: str) -> str:
         """String: the worker's heartbeat as JSON; expires."""

@@ -11,11 +11,13 @@ def test_every_key_starts_with_the_prefix() -> None:
     keys = Keys("{shop}")
     names = [
         keys.job("1"),
-        keys.done("1"),
+        keys.waiters("1"),
         keys.queue("q"),
         keys.queues,
         keys.dlq("d"),
         keys.unique("u"),
+        keys.held("u"),
+        keys.unborn,
         keys.leases,
         keys.lease_token,
         keys.idle("q"),

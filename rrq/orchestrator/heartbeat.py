@@ -1,0 +1,94 @@
+"""`Heartbeat`: the health key of a worker, and the numbers in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rrq.orchestrator.lane import Lane
+from rrq.orchestrator.redis_link import RedisLink
+from rrq.orchestrator.tally import Tally
+from rrq.store.workers import Workers
+
+TTL_BEYOND_INTERVAL_SECONDS = 10.0
+
+
+class Heartbeat:
+    """Writes what the worker is, does and has done."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        queues: Sequence[str],
+        lanes: Mapping[str, Lane],
+        tally: Tally,
+        workers: Workers,
+        link: RedisLink,
+        interval_seconds: float,
+        measure: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._worker_id = worker_id
+        self._queues = list(queues)
+        self._lanes = lanes
+        self._tally = tally
+        self._workers = workers
+        self._link = link
+        self._interval_seconds = interval_seconds
+        self._measure = measure
+        self._started_at = datetime.now(UTC)
+        self._due = asyncio.Event()
+
+    def beat_now(self) -> None:
+        """Something changed that people should see before the next interval."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await self._link.persist(self.beat)
+            self._due.clear()
+            try:
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._due.wait()
+            except TimeoutError:
+                continue
+
+    async def beat(self) -> None:
+        """Write the health key once."""
+        await self._workers.heartbeat(
+            self._worker_id, self.health(), self._interval_seconds + TTL_BEYOND_INTERVAL_SECONDS
+        )
+
+    def health(self) -> dict[str, Any]:
+        """What the health key holds; times are RFC 3339, ages and durations seconds."""
+        return {
+            "worker_id": self._worker_id,
+            "timestamp": datetime.now(UTC).isoformat(),
+            "active_jobs": sum(lane.in_flight for lane in self._lanes.values()),
+            "concurrency_limit": sum(lane.transport.capacity for lane in self._lanes.values()),
+            "queues": self._queues,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started_at": self._started_at.isoformat(),
+            "counts": dict(self._tally.counts),
+            "executors": {
+                name: _described(lane.transport.describe()) for name, lane in self._lanes.items()
+            },
+            **self._measure(),
+        }
+
+
+def _described(status: Any) -> dict[str, Any]:
+    return {key: value for key, value in asdict(status).items() if value not in (None, {})}
+
+
+def age_seconds(moment: float) -> float:
+    """How long ago a moment of the monotonic clock was."""
+    return round(time.monotonic() - moment, 3)

@@ -1,0 +1,50 @@
+"""`Mailbox`: what this worker must hear at once, on a connection of its own.
+
+A message can be lost with the connection; nothing depends on it alone. A lost wake-up is made up
+for by the fallback look at the queues, a lost cancellation by the next renewal of the lease.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rrq.orchestrator.redis_link import RedisLink
+from rrq.store.workers import Workers
+
+WAIT_SECONDS = 3.0
+
+
+class Mailbox:
+    """Reads messages and passes them on."""
+
+    def __init__(
+        self,
+        *,
+        worker_id: str,
+        workers: Workers,
+        link: RedisLink,
+        wake: Callable[[], None],
+        cancel: Callable[[str, int | None], None],
+    ) -> None:
+        self._worker_id = worker_id
+        self._workers = workers
+        self._link = link
+        self._wake = wake
+        self._cancel = cancel
+
+    async def run(self) -> None:
+        """Read until cancelled."""
+        while True:
+            messages = await self._link.persist(
+                lambda: self._workers.read_mailbox(self._worker_id, WAIT_SECONDS)
+            )
+            for message in messages:
+                self._read(message)
+
+    def _read(self, message: str) -> None:
+        what, _, rest = message.partition(" ")
+        if what == "wake":
+            self._wake()
+        elif what == "cancel":
+            token, _, job_id = rest.partition(" ")
+            self._cancel(job_id, int(token) if token.isdigit() else None)

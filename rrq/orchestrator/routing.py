@@ -1,0 +1,86 @@
+"""Which executor runs a job: `executor#handler`, then plugins, then the queue's route, then the
+default. The last two rules come in through the same hook as a plugin's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rrq.hookspecs import RoutableJob, hookimpl
+
+if TYPE_CHECKING:
+    from rrq.plugins import Plugins
+    from rrq.settings import RRQSettings
+    from rrq.store.claim import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a job goes: an executor and the handler's name there, or why it can go nowhere."""
+
+    executor: str
+    handler: str
+    refusal: str | None = None
+
+
+class ConfiguredRoutes:
+    """`[rrq.routing]` and `default_executor_name`, as a plugin behind all others."""
+
+    def __init__(self, settings: RRQSettings) -> None:
+        root = f"{settings.key_prefix}:queue:"
+        self._by_queue = {
+            queue.removeprefix(root): executor
+            for queue, executor in settings.executor_routes.items()
+        }
+        self._default = settings.default_executor_name
+
+    def executor_of(self, queue: str) -> str:
+        """The executor for a queue, by its bare name."""
+        return self._by_queue.get(queue, self._default)
+
+    @hookimpl(trylast=True)
+    def rrq_route(self, job: RoutableJob) -> str:
+        return self.executor_of(job.queue_name)
+
+
+class Router:
+    """Routes claims to the executors that are configured."""
+
+    def __init__(
+        self, settings: RRQSettings, executors: tuple[str, ...], plugins: Plugins | None = None
+    ) -> None:
+        self._executors = executors
+        self._routes = ConfiguredRoutes(settings)
+        # Asking through pluggy costs as much as the rest of a job's way: only if someone answers.
+        self._plugins: Any = plugins if plugins is not None and plugins.has_routes() else None
+
+    def route(self, claim: Claim) -> Route:
+        """The claim's route; a refusal in it is for the dead letter queue."""
+        prefix, mark, handler = claim.function_name.partition("#")
+        if not mark:
+            prefix, handler = "", claim.function_name
+        if not handler:
+            return Route("", "", "Handler name is missing")
+        executor = prefix if mark else self._choose(claim)
+        if executor not in self._executors:
+            known = ", ".join(self._executors) or "none"
+            return Route(
+                executor,
+                handler,
+                f"No executor configured for '{executor}'. Configured executors: {known}.",
+            )
+        return Route(executor, handler)
+
+    def _choose(self, claim: Claim) -> str:
+        if self._plugins is not None:
+            job = RoutableJob(
+                job_id=claim.job_id,
+                function_name=claim.function_name,
+                queue_name=claim.queue,
+                attempt=claim.attempt,
+                args=bytes(claim.args),
+                kwargs=bytes(claim.kwargs),
+            )
+            if answer := self._plugins.route(job, self._executors):
+                return str(answer)
+        return self._routes.executor_of(claim.queue)

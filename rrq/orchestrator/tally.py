@@ -1,0 +1,87 @@
+"""`Tally`: what a worker has done, counted and logged as it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+
+from rrq.store.verdict import SettleAnswer, Verdict
+
+SUMMARY_SECONDS = 60.0
+
+logger = logging.getLogger("rrq.worker")
+
+_COUNTED: dict[SettleAnswer, str] = {
+    "complete": "completed",
+    "retry": "retried",
+    "fail": "failed",
+    "dead": "failed",
+    "cancel": "cancelled",
+    "lost": "lost",
+    "stale": "refused",
+}
+
+
+class Tally:
+    """Counts of settled jobs by what became of them.
+
+    Attributes:
+        counts: since the worker started; the keys are `completed`, `retried`, `failed`,
+            `cancelled`, `lost` and `refused` (the lease was another's by then).
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
+        """Count one settled job and log what is worth a line."""
+        if answer is None:
+            return
+        if counted := _COUNTED.get(answer):
+            self.counts[counted] += 1
+        if answer == "complete":
+            logger.debug("Job %s completed", verdict.job_id)
+        elif answer == "retry":
+            logger.info(
+                "Job %s failed and runs again in %.3g s: %s",
+                verdict.job_id,
+                verdict.number / 1000,
+                _one_line(verdict),
+            )
+        elif answer == "fail":
+            logger.warning(
+                "Job %s failed for good and is in the dead letter queue: %s",
+                verdict.job_id,
+                _one_line(verdict),
+            )
+        elif answer == "dead":
+            logger.warning(
+                "Job %s was lost too often and is in the dead letter queue: %s",
+                verdict.job_id,
+                _one_line(verdict),
+            )
+        elif answer == "lost":
+            logger.warning("Job %s was lost and runs again: %s", verdict.job_id, _one_line(verdict))
+        elif answer == "cancel":
+            logger.info("Job %s was cancelled", verdict.job_id)
+        elif answer == "stale":
+            logger.warning(
+                "The outcome of job %s was refused: its lease is another worker's", verdict.job_id
+            )
+
+    async def summarize(self) -> None:
+        """Log a line a minute about what was done in it, until cancelled."""
+        before = Counter(self.counts)
+        while True:
+            await asyncio.sleep(SUMMARY_SECONDS)
+            done = self.counts - before
+            before = Counter(self.counts)
+            if done:
+                parts = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
+                logger.info("In the last minute: %s", parts)
+
+
+def _one_line(verdict: Verdict) -> str:
+    text = str(verdict.text).splitlines() or [""]
+    return text[0][:300]

@@ -1,0 +1,324 @@
+"""`Worker`: builds the stages, runs them, and stops them in the order that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from rrq.exc import ConfigError
+from rrq.hookspecs import WorkerView
+from rrq.orchestrator.decision import Decider
+from rrq.orchestrator.dispatch import Dispatch
+from rrq.orchestrator.heartbeat import Heartbeat, age_seconds
+from rrq.orchestrator.intake import Intake
+from rrq.orchestrator.job_telemetry import JobTelemetry
+from rrq.orchestrator.lane import Lane
+from rrq.orchestrator.leases import LeaseKeeper
+from rrq.orchestrator.mailbox import Mailbox
+from rrq.orchestrator.redis_link import RedisLink
+from rrq.orchestrator.routing import Router
+from rrq.orchestrator.settlement import Settlement
+from rrq.orchestrator.tally import Tally
+from rrq.retry import RetryPolicy
+from rrq.store.connection import connect, require_redis
+from rrq.store.keys import WORKER_ID_PREFIX
+from rrq.store.store import JobStore
+from rrq.store.verdict import SettleAnswer, Verdict
+from rrq.telemetry import WorkerGauges, get_telemetry
+from rrq.transport import Transport, TransportContext
+
+if TYPE_CHECKING:
+    from rrq.plugins import Plugins
+    from rrq.settings import RRQSettings
+
+CLAIM_AT_STOP_SECONDS = 1.0
+"""How long a stopping worker waits for the answer to its last claim."""
+
+SETTLE_AT_STOP_SECONDS = 5.0
+"""How long a stopping worker tries to bring its last verdicts to Redis."""
+
+logger = logging.getLogger("rrq.worker")
+
+
+class Worker:
+    """One orchestrator.
+
+    Args:
+        settings: the configuration.
+        plugins: the transports and everything else that is installed.
+        queues: names, bare or full, the most urgent first; the default queue if empty.
+        burst: end when nothing is due and nothing runs.
+    """
+
+    def __init__(
+        self,
+        settings: RRQSettings,
+        plugins: Plugins,
+        *,
+        queues: Sequence[str] = (),
+        burst: bool = False,
+    ) -> None:
+        self.worker_id = f"{WORKER_ID_PREFIX}{uuid4().hex}"
+        self.settings = settings
+        self._plugins = plugins
+        self._stopping = asyncio.Event()
+        self._hurrying = asyncio.Event()
+        self._status = "initializing"
+
+        self.store = JobStore(settings, redis=connect(settings, retries=0))
+        keys = self.store.keys
+        named = queues or [settings.default_queue_name]
+        self.queues = tuple(dict.fromkeys(keys.bare_queue(name) for name in named))
+        self.lanes = {name: Lane(name, self._transport(name)) for name in settings.executors}
+
+        link = RedisLink(settings.redis_dsn)
+        self.tally = Tally()
+        self._settlement = Settlement(self.store.leases, link, self._on_settled)
+        self._dispatch = Dispatch(
+            worker_id=self.worker_id,
+            lanes=self.lanes,
+            router=Router(settings, tuple(settings.executors), plugins),
+            decider=Decider(retry_policy=_retry_policy(settings), worker_id=self.worker_id),
+            settle=self._settlement.put,
+            room_appeared=lambda: self._intake.room_appeared(),
+            telemetry=self._job_telemetry(),
+        )
+        self._intake = Intake(
+            worker_id=self.worker_id,
+            queues=self.queues,
+            store=self.store,
+            link=link,
+            dispatch=self._dispatch,
+            settle=self._settlement.put,
+            is_behind=lambda: self._settlement.is_behind,
+            poll_seconds=settings.default_poll_delay_seconds,
+            burst=burst,
+        )
+        self._mailbox = Mailbox(
+            worker_id=self.worker_id,
+            workers=self.store.workers,
+            link=link,
+            wake=self._intake.wake,
+            cancel=self._dispatch.cancel,
+        )
+        self._lease_keeper = LeaseKeeper(
+            leases=self.store.leases,
+            lease_seconds=settings.lease_seconds,
+            link=link,
+            dispatch=self._dispatch,
+        )
+        self._heartbeat = Heartbeat(
+            worker_id=self.worker_id,
+            queues=self.queues,
+            lanes=self.lanes,
+            tally=self.tally,
+            workers=self.store.workers,
+            link=link,
+            interval_seconds=settings.worker_health_check_interval_seconds,
+            measure=self._measure,
+        )
+        self._link = link
+
+    # -- life ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until `stop`, or until a burst is done. Nothing is left behind in any case.
+
+        Raises:
+            ExecutorStartError: an executor does not come up.
+            RedisUnavailable: Redis cannot be reached at the start.
+        """
+        stages: list[asyncio.Task[None]] = []
+        try:
+            await require_redis(self.store.redis, self.settings)
+            await self._start_executors()
+            await self._plugins.worker_started(self._view())
+            self._status = "running"
+            stages = [
+                asyncio.create_task(stage, name=name)
+                for name, stage in (
+                    ("settlement", self._settlement.run()),
+                    ("deadlines", self._dispatch.watch()),
+                    ("leases", self._lease_keeper.run()),
+                    ("mailbox", self._mailbox.run()),
+                    ("heartbeat", self._heartbeat.run()),
+                    ("summary", self.tally.summarize()),
+                )
+            ]
+            await self._claim_until_stopped(stages)
+            await self._wind_down()
+        finally:
+            await _cancelled(stages)
+            await asyncio.gather(
+                *(lane.transport.stop(0) for lane in self.lanes.values()), return_exceptions=True
+            )
+            await self.store.aclose()
+
+    def stop(self) -> None:
+        """Claim nothing more, let running jobs end within the grace period, then end."""
+        self._stopping.set()
+
+    def stop_now(self) -> None:
+        """As `stop`, without a grace period."""
+        self._hurrying.set()
+        self._stopping.set()
+
+    async def _start_executors(self) -> None:
+        starts = await asyncio.gather(
+            *(lane.transport.start() for lane in self.lanes.values()), return_exceptions=True
+        )
+        for answer in starts:
+            if isinstance(answer, BaseException):
+                raise answer
+        if telemetry := get_telemetry():
+            telemetry.worker_started(self.worker_id, self.queues)
+
+    async def _claim_until_stopped(self, stages: list[asyncio.Task[None]]) -> None:
+        intake = asyncio.create_task(self._intake.run(), name="intake")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            done, _ = await asyncio.wait(
+                [intake, stopping, *stages], return_when=asyncio.FIRST_COMPLETED
+            )
+            for ended in done - {stopping}:
+                # A stage never ends by itself but in a burst: raise what ended it.
+                ended.result()
+            self._dispatch.close()
+            self._intake.stop()
+            await asyncio.wait([intake], timeout=CLAIM_AT_STOP_SECONDS)
+        finally:
+            await _cancelled([intake, stopping])
+
+    async def _wind_down(self) -> None:
+        """Running jobs end or are cut off; then their verdicts, and all of ours, leave."""
+        self._status = "stopping"
+        self._heartbeat.beat_now()
+        if self._dispatch.held:
+            logger.info("Stopping: %d jobs are still running", self._dispatch.running_count)
+        await self._plugins.worker_stopping(self._view())
+        await self._stop_executors()
+        await self._dispatch.all_ended()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_AT_STOP_SECONDS):
+                await self._intake.give_back_unreceived()
+                await self._settlement.flushed()
+                await self._link.persist(
+                    lambda: self.store.workers.leave(self.worker_id, list(self.queues))
+                )
+        if telemetry := get_telemetry():
+            telemetry.worker_stopped(self.worker_id)
+
+    async def _stop_executors(self) -> None:
+        grace = 0.0 if self._hurrying.is_set() else self._grace_seconds
+        stops = asyncio.ensure_future(self._stop_transports(grace))
+        hurry = asyncio.ensure_future(self._hurrying.wait())
+        await asyncio.wait([stops, hurry], return_when=asyncio.FIRST_COMPLETED)
+        if not stops.done():
+            await self._stop_transports(0.0)
+        await stops
+        await _cancelled([hurry])
+
+    async def _stop_transports(self, grace_seconds: float) -> None:
+        answers = await asyncio.gather(
+            *(lane.transport.stop(grace_seconds) for lane in self.lanes.values()),
+            return_exceptions=True,
+        )
+        for answer in answers:
+            if isinstance(answer, Exception):
+                logger.error("An executor could not be stopped cleanly: %r", answer)
+
+    @property
+    def _grace_seconds(self) -> float:
+        return self.settings.worker_shutdown_grace_period_seconds
+
+    # -- parts --------------------------------------------------------------------------
+
+    def _transport(self, name: str) -> Transport:
+        config = self.settings.executors[name]
+        transport = self._plugins.transport(config.type)
+        try:
+            options = transport.config_model.model_validate(config.transport_options())
+        except ValidationError as error:
+            raise ConfigError(_executor_errors(name, transport, error)) from None
+        context = TransportContext(
+            executor_name=name,
+            worker_id=self.worker_id,
+            capacity_changed=lambda: self._dispatch.fill_all(),
+            progress=lambda progress: self._dispatch.report_progress(progress),
+        )
+        return transport(options, context)
+
+    def _job_telemetry(self) -> JobTelemetry | None:
+        self._plugins.telemetry("orchestrator", self.settings)
+        backends = get_telemetry()
+        return JobTelemetry(backends, self.worker_id) if backends else None
+
+    def _on_settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
+        self._dispatch.settled(verdict)
+        self.tally.settled(verdict, answer)
+        self._intake.room_appeared()
+
+    def _view(self) -> WorkerView:
+        return WorkerView(
+            worker_id=self.worker_id,
+            queues=self.queues,
+            executors=tuple(self.lanes),
+            settings=self.settings,
+        )
+
+    def _measure(self) -> dict[str, Any]:
+        if telemetry := get_telemetry():
+            telemetry.heartbeat(
+                WorkerGauges(
+                    worker_id=self.worker_id,
+                    in_flight=self._dispatch.running_count,
+                    capacity=sum(lane.transport.capacity for lane in self.lanes.values()),
+                    lost_leases=self._lease_keeper.lost_leases,
+                )
+            )
+        return {
+            "status": self._status_text(),
+            "last_claim_age_seconds": age_seconds(self._intake.last_claimed_at),
+            "last_settle_age_seconds": age_seconds(self._settlement.last_settled_at),
+            "lost_leases": self._lease_keeper.lost_leases,
+            "reaped_jobs": self._lease_keeper.reaped_jobs,
+        }
+
+    def _status_text(self) -> str:
+        if self._status != "running":
+            return self._status
+        if not any(lane.free for lane in self.lanes.values()):
+            return "idle (concurrency limit)"
+        return "idle (no jobs)" if self._intake.is_idle else "polling"
+
+
+def _retry_policy(settings: RRQSettings) -> RetryPolicy:
+    return RetryPolicy(
+        base_delay_seconds=settings.base_retry_delay_seconds,
+        max_delay_seconds=settings.max_retry_delay_seconds,
+        jitter=settings.retry_jitter,
+    )
+
+
+def _executor_errors(name: str, transport: type[Transport], error: ValidationError) -> str:
+    """One line for each key of an executor's table that its transport refuses."""
+    known = ", ".join(transport.config_model.model_fields)
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        hint = f" (known keys: {known})" if problem["type"] == "extra_forbidden" else ""
+        lines.append(f"[rrq.executors.{name}] `{key}`: {problem['msg']}{hint}")
+    return "\n".join(lines)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[Any] | asyncio.Future[Any]]) -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,134 @@
+"""`Claim`: what a worker knows of a job that it leased, checked but not decoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from rrq.protocol import NULL
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What holds for a job that does not say otherwise."""
+
+    max_retries: int
+    timeout_seconds: float
+
+
+class Claim(Struct, kw_only=True, gc=False):
+    """One leased job.
+
+    `args`, `kwargs` and `trace_context` are JSON text, checked to be one line of valid JSON of
+    the right kind. `due_ms` is the place it had in `queue` (a bare name), in milliseconds since
+    the epoch. `defect` says what is wrong with a hash that no RRQ producer wrote.
+    """
+
+    job_id: str
+    token: int
+    queue: str
+    due_ms: float
+    claimed_ms: float
+    function_name: str
+    args: Raw
+    kwargs: Raw
+    enqueue_time: str
+    queue_name: str
+    attempt: int
+    max_retries: int
+    timeout_seconds: float
+    trace_context: Raw = NULL
+    started: str = ""
+    defect: str | None = None
+
+
+_array = msgspec.json.Decoder(list[Raw])
+_object = msgspec.json.Decoder(dict[str, Raw])
+_strings = msgspec.json.Decoder(dict[str, str])
+
+_EMPTY_ARRAY = Raw(b"[]")
+_EMPTY_OBJECT = Raw(b"{}")
+
+
+def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Claim:
+    """One job of the claim step's answer (see `lua/claim.lua`)."""
+    defects: list[str] = []
+    due_ms = float(reply[3])
+    return Claim(
+        job_id=_identity(reply[0], defects),
+        token=reply[1],
+        queue=reply[2].decode(errors="surrogateescape"),
+        due_ms=due_ms,
+        claimed_ms=claimed_ms,
+        function_name=_text(reply[4], "function_name", defects),
+        args=_json(reply[5], _array, _EMPTY_ARRAY, "job_args", "a JSON array", defects),
+        kwargs=_json(reply[6], _object, _EMPTY_OBJECT, "job_kwargs", "a JSON object", defects),
+        enqueue_time=_text(reply[7], "enqueue_time", defects),
+        queue_name=reply[8].decode(errors="replace"),
+        attempt=int(_number(reply[9], 0, 0, "current_retries", defects)) + 1,
+        max_retries=int(_number(reply[10], limits.max_retries, 1, "max_retries", defects)),
+        timeout_seconds=_number(
+            reply[11], limits.timeout_seconds, 0.001, "job_timeout_seconds", defects
+        ),
+        trace_context=_json(
+            reply[12], _strings, NULL, "trace_context", "a JSON object of strings", defects
+        ),
+        started=reply[13].decode(),
+        defect="; ".join(defects) or None,
+    )
+
+
+def _identity(value: bytes, defects: list[str]) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        defects.append("the job id is not UTF-8")
+        return value.decode(errors="surrogateescape")
+
+
+def _text(value: bytes, field: str, defects: list[str]) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        defects.append(f"the field `{field}` is not UTF-8")
+        return ""
+    if not text and field != "function_name":
+        defects.append(f"the field `{field}` is missing")
+    return text
+
+
+def _json(
+    value: bytes,
+    decoder: msgspec.json.Decoder[Any],
+    empty: Raw,
+    field: str,
+    expected: str,
+    defects: list[str],
+) -> Raw:
+    if not value or value == b"null" or value == bytes(empty):
+        return empty
+    try:
+        decoder.decode(value)
+        if not value.isascii():
+            value.decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        defects.append(f"the field `{field}` is not {expected}")
+        return empty
+    # A line break can only stand between the tokens of valid JSON; on the wire it ends a line.
+    if b"\n" in value or b"\r" in value:
+        value = value.replace(b"\n", b" ").replace(b"\r", b" ")
+    return Raw(value)
+
+
+def _number(value: bytes, default: float, smallest: float, field: str, defects: list[str]) -> float:
+    if not value or value == b"null":
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not smallest <= number < 2**53:
+        defects.append(f"the field `{field}` is no usable number: {value[:40]!r}")
+        return default
+    return number

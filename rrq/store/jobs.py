@@ -1,0 +1,156 @@
+"""`Jobs`: putting jobs into Redis, and everything that is asked about one job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from rrq.exc import DuplicateJob, JobAlreadyRunning
+from rrq.job import Job, JobStatus
+from rrq.store.codec import job_from_hash
+from rrq.store.replies import text
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from rrq.settings import RRQSettings
+    from rrq.store.keys import Keys
+    from rrq.store.scripts import Steps
+
+OnConflict = Literal["skip", "raise", "defer", "replace"]
+CancelAnswer = Literal["cancelled", "requested", "missing", "COMPLETED", "FAILED", "CANCELLED"]
+
+AWAIT_SECONDS = 60
+"""How long Redis remembers that a client waits for a job; the client asks again before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job on its way into a queue.
+
+    Attributes:
+        job_id: its id.
+        queue: the queue's bare name.
+        timing: whether `timing_ms` is a delay from now, or a point of time since the epoch.
+        nonce: marks one call when the caller chose the id; empty for a fresh id.
+        fields: what its hash holds beyond the fields that the step itself writes.
+    """
+
+    job_id: str
+    queue: str
+    fields: dict[str, str | bytes | int]
+    timing: Literal["in", "at"] = "in"
+    timing_ms: float = 0
+    unique_key: str = ""
+    unique_ttl_ms: int = 0
+    on_conflict: OnConflict = "skip"
+    nonce: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """What became of a `NewJob`: the id it has, or the holder of its unique key.
+
+    Attributes:
+        job_id: the queued job's id; for a duplicate, the id of the key's holder.
+        is_duplicate: nothing was queued.
+        enqueued_at, due_at: by Redis' clock.
+    """
+
+    job_id: str
+    is_duplicate: bool
+    enqueued_at: datetime
+    due_at: datetime | None = field(default=None)
+
+
+class Jobs:
+    """Jobs in Redis, by id."""
+
+    def __init__(self, redis: Redis, steps: Steps, keys: Keys, settings: RRQSettings) -> None:
+        self._redis = redis
+        self._steps = steps
+        self._keys = keys
+        self._default_queue = keys.bare_queue(settings.default_queue_name)
+        self._default_dlq = keys.bare_dlq(settings.default_dlq_name)
+        self._result_ttl_seconds = settings.default_result_ttl_seconds
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        """Put jobs into their queues in one step, all or none.
+
+        Raises:
+            DuplicateJob: `on_conflict` is "raise" and the unique key is held.
+            JobAlreadyRunning: the id is that of a running job.
+        """
+        arguments: list[str | bytes | int | float] = [self._default_dlq, len(jobs)]
+        for job in jobs:
+            arguments += (
+                job.job_id,
+                job.queue,
+                job.timing,
+                repr(job.timing_ms),
+                job.unique_key,
+                job.unique_ttl_ms,
+                job.on_conflict,
+                job.nonce,
+                len(job.fields),
+            )
+            for name, value in job.fields.items():
+                arguments += (name, value)
+        now_ms, *answers = await self._steps.call("enqueue", *arguments)
+        if answers and answers[0][0] == b"refused":
+            _, index, kind, holder = answers[0]
+            if kind == b"running":
+                raise JobAlreadyRunning(holder.decode())
+            raise DuplicateJob(jobs[index].unique_key, holder.decode())
+        now = time_from_ms(now_ms)
+        return [
+            Enqueued(answer[1].decode(), True, now)
+            if answer[0] == b"duplicate"
+            else Enqueued(answer[1].decode(), False, now, time_from_ms(answer[2]))
+            for answer in answers
+        ]
+
+    async def get(self, job_id: str) -> Job | None:
+        """The job, or None if Redis has none of this id.
+
+        Raises:
+            MalformedJob: its hash cannot be read.
+        """
+        fields: Any = await self._redis.hgetall(self._keys.job(job_id))
+        return job_from_hash(job_id, fields) if fields else None
+
+    async def get_fields(self, job_id: str) -> dict[str, str]:
+        """The hash as it stands, or an empty dict."""
+        fields = await self._redis.hgetall(self._keys.job(job_id))
+        return {text(name): text(value) for name, value in fields.items()}
+
+    async def get_status(self, job_id: str) -> JobStatus | None:
+        """The job's status, or None if there is no such job."""
+        status = await self._redis.hget(self._keys.job(job_id), "status")
+        return JobStatus(text(status)) if status else None
+
+    async def cancel(self, job_id: str) -> CancelAnswer:
+        """End a waiting job, or ask the worker of a running one to stop it.
+
+        Returns "cancelled", "requested", "missing", or the status that it had ended in before.
+        """
+        answer = await self._steps.call(
+            "cancel", job_id, self._result_ttl_seconds, self._default_queue
+        )
+        status: CancelAnswer = answer.decode()
+        return status
+
+    async def await_end(self, job_id: str, mailbox_name: str) -> JobStatus | None:
+        """Have `done <id>` posted to a mailbox when the job ends.
+
+        Returns the job's status now; None if there is no such job.
+        """
+        status = await self._steps.call("await", job_id, mailbox_name, AWAIT_SECONDS)
+        return JobStatus(status.decode()) if status else None
+
+
+def time_from_ms(ms: float | str | bytes) -> datetime:
+    """Milliseconds since the epoch, as Redis writes a score, as a datetime in UTC."""
+    return datetime.fromtimestamp(float(ms) / 1000, tz=UTC)

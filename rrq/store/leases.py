@@ -1,0 +1,165 @@
+"""`Leases`: the steps that a worker takes with jobs that it holds, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Raw
+
+from rrq.store.claim import Claim, Limits, claim_from_reply
+from rrq.store.verdict import SettleAnswer, Verdict
+
+if TYPE_CHECKING:
+    from rrq.settings import RRQSettings
+    from rrq.store.keys import Keys
+    from rrq.store.scripts import Steps
+
+DLQ_TTL_SECONDS = 7 * 86_400
+"""How long the hash of a dead-lettered job stays."""
+
+MAX_CLAIM_BYTES = 4 * 1024 * 1024
+"""How many bytes of arguments one claim brings at most, beyond its first job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one claim brought.
+
+    Attributes:
+        claims: the leased jobs.
+        now_ms: Redis' clock.
+        next_due_ms: when the first job that still waits becomes due; None if none waits.
+        dropped: ids that stood in a queue without being a job.
+    """
+
+    claims: list[Claim]
+    now_ms: float
+    next_due_ms: float | None
+    dropped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """A lease that ran out, and what became of its job."""
+
+    job_id: str
+    became: Literal["queued", "dead", "cancelled", "gone"]
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedLease:
+    """A lease that Redis says a worker holds."""
+
+    job_id: str
+    token: int
+    queue: str
+
+
+class Leases:
+    """Claim, settle, renew, reap: see the Lua file of each for what it keeps true."""
+
+    def __init__(self, steps: Steps, keys: Keys, settings: RRQSettings) -> None:
+        self._steps = steps
+        self._lease_ms = round(settings.lease_seconds * 1000)
+        self._unique_ttl_ms = settings.default_unique_job_lock_ttl_seconds * 1000
+        self._limits = Limits(
+            max_retries=settings.default_max_retries,
+            timeout_seconds=settings.default_job_timeout_seconds,
+        )
+        self._default_queue = keys.bare_queue(settings.default_queue_name)
+        self._ends = (
+            keys.bare_dlq(settings.default_dlq_name),
+            settings.default_result_ttl_seconds,
+            DLQ_TTL_SECONDS,
+            settings.max_lost,
+        )
+
+    async def claim(
+        self, worker_id: str, queues: Sequence[str], room: int, *, park_ms: int
+    ) -> Claimed:
+        """Lease up to `room` due jobs of these queues (bare names, the most urgent first).
+
+        When none is due the worker is parked on them for `park_ms`, and is woken through its
+        mailbox.
+        """
+        now_ms, next_due_ms, jobs, dropped = await self._steps.call(
+            "claim",
+            worker_id,
+            self._lease_ms,
+            room,
+            MAX_CLAIM_BYTES,
+            park_ms,
+            self._unique_ttl_ms,
+            *queues,
+        )
+        claimed_ms = float(now_ms)
+        return Claimed(
+            claims=[claim_from_reply(job, claimed_ms, self._limits) for job in jobs],
+            now_ms=claimed_ms,
+            next_due_ms=float(next_due_ms) if next_due_ms else None,
+            dropped=[job_id.decode(errors="replace") for job_id in dropped],
+        )
+
+    async def settle(self, verdicts: Sequence[Verdict]) -> list[SettleAnswer]:
+        """Apply verdicts in one step; one answer for each, in order. May be sent again."""
+        arguments: list[str | bytes | int | float] = list(self._ends)
+        for verdict in verdicts:
+            text = verdict.text
+            arguments += (
+                verdict.job_id,
+                verdict.token,
+                verdict.kind,
+                verdict.queue,
+                bytes(text) if isinstance(text, Raw) else text,
+                verdict.number,
+                verdict.attempt,
+            )
+        answers = await self._steps.call("settle", *arguments)
+        return [answer.decode() for answer in answers]
+
+    async def renew(
+        self, held: Iterable[tuple[str, int]]
+    ) -> list[tuple[str, Literal["lost", "cancel"]]]:
+        """Extend leases (job id, token); tells those that were lost or are to be cancelled."""
+        arguments: list[str | int] = [self._lease_ms]
+        for job_id, token in held:
+            arguments += (job_id, token)
+        if len(arguments) == 1:
+            return []
+        changed = await self._steps.call("renew", *arguments)
+        return [
+            (job_id.decode(errors="surrogateescape"), what.decode()) for job_id, what in changed
+        ]
+
+    async def reap(self, limit: int = 100) -> list[Reaped]:
+        """Requeue jobs whose lease ran out, or dead-letter those that were lost too often."""
+        reaped = await self._steps.call("reap", limit, *self._ends, self._default_queue)
+        return [
+            Reaped(job_id.decode(errors="replace"), became.decode(), worker.decode())
+            for job_id, became, worker in reaped
+        ]
+
+    async def owned(self, worker_id: str) -> list[OwnedLease]:
+        """Every lease that Redis says this worker holds, read in bounded steps."""
+        owned: dict[str, OwnedLease] = {}
+        offset, window = 0, 500
+        while True:
+            seen, found = await self._steps.call("owned", worker_id, offset, window)
+            for job_id, token, queue in found:
+                lease = OwnedLease(
+                    job_id.decode(errors="surrogateescape"), int(token), queue.decode()
+                )
+                owned[lease.job_id] = lease
+            if seen < window:
+                return list(owned.values())
+            # Leases that end meanwhile shift the rest forward: overlap the windows.
+            offset += window // 2
+
+    async def report_progress(self, reports: Iterable[tuple[str, int, bytes]]) -> None:
+        """Keep progress (job id, token, JSON) of running jobs."""
+        arguments: list[str | int | bytes] = [part for report in reports for part in report]
+        if arguments:
+            await self._steps.call("progress", *arguments)

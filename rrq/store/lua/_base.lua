@@ -1,0 +1,50 @@
+-- What every step begins with: the root of all keys, Redis' own time, and how both are written.
+--
+-- KEYS[1]  the prefix with its colon (`rrq:`): the only declared key, so that a hash tag in the
+--          prefix sends the step to the one slot that holds every key it touches.
+
+-- Redis 6 and older replicate scripts as text unless told to replicate their effects.
+if redis.replicate_commands then redis.replicate_commands() end
+
+local root = KEYS[1]
+local queue_root = root .. 'queue:'
+local leases = root .. 'leases'
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000 -- milliseconds, with microseconds as fraction
+
+local function job_key(id) return root .. 'job:' .. id end
+
+-- A due time or expiry as a score: three decimals keep the microseconds, and with them the order
+-- in which jobs of the same millisecond were enqueued.
+local function score(ms) return string.format('%.3f', ms) end
+
+-- A queue's name without its key's prefix: both forms are allowed in a job's `queue_name`.
+local function bare(name, kind_root)
+  if string.sub(name, 1, #kind_root) == kind_root then
+    return string.sub(name, #kind_root + 1)
+  end
+  return name
+end
+
+-- Milliseconds since the epoch as RFC 3339 in UTC. The calendar arithmetic is Howard Hinnant's
+-- civil_from_days ("chrono-Compatible Low-Level Date Algorithms").
+local function iso(ms)
+  local micros = math.floor(ms * 1000 + 0.5)
+  local seconds = math.floor(micros / 1000000)
+  micros = micros - seconds * 1000000
+  local days = math.floor(seconds / 86400)
+  local rest = seconds - days * 86400
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor(
+    (doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local month = mp < 10 and mp + 3 or mp - 9
+  local year = yoe + era * 400 + (month <= 2 and 1 or 0)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day,
+    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60, micros)
+end

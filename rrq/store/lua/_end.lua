@@ -1,0 +1,110 @@
+-- What happens to a job that leaves ACTIVE, for good or to run again. Whoever uses these has
+-- taken the job out of the lease set, and knows that it may.
+
+local MAX_ATTEMPTS_KEPT = 20
+
+-- Free a unique key if this job still holds it, and let the first job that was held back behind
+-- it run now.
+local function release_unique(unique_key, id)
+  if not unique_key or unique_key == '' then return end
+  local lock = root .. 'lock:unique:' .. unique_key
+  if redis.call('GET', lock) ~= id then return end
+  redis.call('DEL', lock)
+  local held = root .. 'held:' .. unique_key
+  while true do
+    local next_id = redis.call('ZPOPMIN', held)[1]
+    if not next_id then return end
+    local queue_name = redis.call('HGET', job_key(next_id), 'queue_name')
+    if queue_name then
+      local queue = bare(queue_name, queue_root)
+      if redis.call('ZSCORE', queue_root .. queue, next_id) then
+        redis.call('HSET', job_key(next_id), 'next_scheduled_run_time', iso(now))
+        put_in_queue(queue, next_id, now)
+        return
+      end
+    end
+  end
+end
+
+-- Tell the clients that wait for this job that it has ended.
+local function tell_waiters(id)
+  local waiters = root .. 'waiters:' .. id
+  for _, reader in ipairs(redis.call('SMEMBERS', waiters)) do post(reader, 'done ' .. id) end
+  redis.call('DEL', waiters)
+end
+
+-- Add one attempt to the job's bounded history: a JSON array, oldest first.
+local function remember_attempt(id, attempt)
+  if attempt == '' then return end
+  local key = job_key(id)
+  local kept = redis.call('HGET', key, 'attempts')
+  local known, attempts = pcall(cjson.decode, kept or '[]')
+  if not known or type(attempts) ~= 'table' then attempts = {} end
+  local entry = cjson.decode(attempt)
+  entry.ended_at = iso(now)
+  entry.started_at = redis.call('HGET', key, 'start_time') or nil
+  attempts[#attempts + 1] = entry
+  while #attempts > MAX_ATTEMPTS_KEPT do table.remove(attempts, 1) end
+  redis.call('HSET', key, 'attempts', cjson.encode(attempts))
+end
+
+-- A terminal job: its unique key is free, who waits for it hears of it, and it expires.
+local function conclude(id, unique_key, waited, ttl_seconds)
+  release_unique(unique_key, id)
+  if waited then tell_waiters(id) end
+  if ttl_seconds > 0 then
+    redis.call('EXPIRE', job_key(id), string.format('%d', ttl_seconds))
+  else
+    redis.call('PERSIST', job_key(id))
+  end
+end
+
+local function dead_letter(id, dlq, error_text, attempts, dlq_ttl_seconds, unique_key, waited)
+  local key = job_key(id)
+  redis.call('HSET', key, 'status', 'FAILED', 'last_error', error_text,
+    'completion_time', iso(now), 'current_retries', attempts)
+  redis.call('HDEL', key, 'progress', 'cancel_requested')
+  redis.call('LPUSH', root .. 'dlq:' .. bare(dlq, root .. 'dlq:'), id)
+  conclude(id, unique_key, waited, dlq_ttl_seconds)
+end
+
+local function mark_cancelled(id, unique_key, waited, ttl_seconds)
+  local key = job_key(id)
+  redis.call('HSET', key, 'status', 'CANCELLED', 'completion_time', iso(now))
+  redis.call('HDEL', key, 'progress', 'cancel_requested')
+  conclude(id, unique_key, waited, ttl_seconds)
+end
+
+-- A job that runs again: it has no TTL from here on.
+local function queue_again(id, queue, status, due)
+  local key = job_key(id)
+  redis.call('HSET', key, 'status', status, 'next_scheduled_run_time', iso(due))
+  redis.call('HDEL', key, 'progress')
+  redis.call('PERSIST', key)
+  put_in_queue(queue, id, due)
+end
+
+-- The result TTL of a job: its own, else the default; a negative one counts as 0, for ever.
+local function result_ttl(own, default)
+  return math.max(0, math.floor(tonumber(own) or tonumber(default)))
+end
+
+-- A loss of the process under a job: not the job's failure, but counted, so that a job that
+-- kills its process cannot loop for ever. Returns what became of it.
+local function lose(id, queue, cause, policy, fields)
+  local key = job_key(id)
+  local lost = (tonumber(fields.lost_count) or 0) + 1
+  redis.call('HSET', key, 'lost_count', lost)
+  if fields.cancel_requested then
+    mark_cancelled(id, fields.unique_key, fields.waited, result_ttl(fields.result_ttl, policy.result_ttl))
+    return 'cancelled'
+  end
+  if lost > policy.max_lost then
+    local text = string.format('Job was lost %d times while it ran, last: %s', lost, cause)
+    dead_letter(id, fields.dlq or policy.dlq, text, tonumber(fields.current_retries) or 0,
+      policy.dlq_ttl, fields.unique_key, fields.waited)
+    return 'dead'
+  end
+  queue_again(id, queue, 'PENDING', now)
+  return 'queued'
+end

@@ -1,0 +1,135 @@
+--! use _wake
+-- claim: lease due jobs to a worker, or park the worker when there are none.
+--
+-- KEYS[1]  the root
+-- ARGV     worker id, lease_ms, most jobs, most bytes of arguments, park_ms, unique_ttl_ms,
+--          then the queues (bare), the most urgent first
+-- Returns  {now_ms, next_due_ms or '', jobs, dropped}: each job is {id, token, queue, due_ms, function_name,
+--          job_args, job_kwargs, enqueue_time, queue_name, current_retries, max_retries,
+--          job_timeout_seconds, trace_context, start_time}; `next_due_ms` is when the first job
+--          that is still waiting becomes due; `dropped` holds ids that are no jobs.
+-- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
+--          that is greater than every earlier one.
+
+local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
+local room, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4])
+local park_ms, unique_ttl_ms = tonumber(ARGV[5]), ARGV[6]
+local FIRST_QUEUE = 7
+
+-- How long an id may wait in a queue for its hash: a plain producer writes the two one by one.
+local UNBORN_MS = 5000
+
+local started = iso(now)
+local expiry = score(now + lease_ms)
+local jobs, dropped, leased = {}, {}, {}
+local token
+
+local function next_token(at_most)
+  if not token then token = redis.call('INCRBY', root .. 'lease:token', at_most) - at_most end
+  token = token + 1
+  return token
+end
+
+-- True if the job may run now: its unique key is free, its own, or it has none.
+local function takes_unique_key(queue, id, unique_key)
+  local lock = root .. 'lock:unique:' .. unique_key
+  local holder = redis.call('GET', lock)
+  if not holder then
+    redis.call('SET', lock, id, 'PX', unique_ttl_ms)
+  elseif holder ~= id then
+    local wait = math.max(redis.call('PTTL', lock), 1000)
+    redis.call('ZADD', queue_root .. queue, score(now + wait), id)
+    redis.call('ZADD', root .. 'held:' .. unique_key, score(now), id)
+    redis.call('PEXPIRE', root .. 'held:' .. unique_key, string.format('%d', wait + 60000))
+    return false
+  elseif redis.call('PTTL', lock) < lease_ms then
+    redis.call('PEXPIRE', lock, ARGV[2])
+  end
+  redis.call('ZREM', root .. 'held:' .. unique_key, id)
+  return true
+end
+
+-- An id without a hash: its producer may be between two writes, or it is nothing.
+local function is_unborn(queue, id)
+  local unborn = root .. 'unborn'
+  local seen = redis.call('ZSCORE', unborn, id)
+  if seen and now - seen > UNBORN_MS then
+    redis.call('ZREM', unborn, id)
+    return false
+  end
+  if not seen then redis.call('ZADD', unborn, score(now), id) end
+  redis.call('ZADD', queue_root .. queue, score(now + 100), id)
+  return true
+end
+
+local function claim_one(queue, id, due, at_most)
+  local key = job_key(id)
+  local fields = redis.pcall('HMGET', key, 'function_name', 'job_args', 'job_kwargs',
+    'enqueue_time', 'queue_name', 'current_retries', 'max_retries', 'job_timeout_seconds',
+    'trace_context', 'status', 'job_unique_key', 'lease_token')
+  if fields.err or (not fields[1] and redis.call('EXISTS', key) == 0) then
+    if not fields.err and is_unborn(queue, id) then return end
+    dropped[#dropped + 1] = id
+    redis.call('ZREM', queue_root .. queue, id)
+    return
+  end
+  local status = fields[10]
+  if status == 'CANCELLED' or status == 'COMPLETED' or status == 'FAILED' then
+    redis.call('ZREM', queue_root .. queue, id)
+    return
+  end
+  -- Queued once more by a foreign producer while it runs: the run that is under way stands.
+  if fields[12] and redis.call('ZSCORE', leases, id) then
+    redis.call('ZREM', queue_root .. queue, id)
+    redis.call('HSET', key, 'status', 'ACTIVE')
+    return
+  end
+  if fields[11] and fields[11] ~= '' and not takes_unique_key(queue, id, fields[11]) then return end
+  local size = #(fields[2] or '') + #(fields[3] or '')
+  if #jobs > 0 and size > bytes_left then
+    bytes_left = -1
+    return
+  end
+  bytes_left = bytes_left - size
+  local own_token = next_token(at_most)
+  redis.call('HSET', key, 'status', 'ACTIVE', 'start_time', started, 'worker_id', worker,
+    'lease_token', own_token, 'queue_name', fields[5] or queue)
+  redis.call('PERSIST', key)
+  redis.call('ZREM', queue_root .. queue, id)
+  leased[#leased + 1] = expiry
+  leased[#leased + 1] = id
+  jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
+    fields[4] or '', fields[5] or queue, fields[6] or '', fields[7] or '', fields[8] or '',
+    fields[9] or '', started}
+end
+
+for q = FIRST_QUEUE, #ARGV do
+  if #jobs >= room or bytes_left < 0 then break end
+  local queue = ARGV[q]
+  local at_most = room - #jobs
+  local due = redis.call('ZRANGEBYSCORE', queue_root .. queue, '-inf', score(now), 'WITHSCORES',
+    'LIMIT', 0, at_most)
+  for i = 1, #due, 2 do
+    claim_one(queue, due[i], due[i + 1], room)
+    if bytes_left < 0 then break end
+  end
+end
+if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
+
+-- Whoever is still waiting: due already, and another worker may take it, or due later.
+local next_due = ''
+for q = FIRST_QUEUE, #ARGV do
+  local head = redis.call('ZRANGE', queue_root .. ARGV[q], 0, 0, 'WITHSCORES')
+  if head[2] and (next_due == '' or tonumber(head[2]) < tonumber(next_due)) then
+    next_due = head[2]
+  end
+  local idle = root .. 'idle:' .. ARGV[q]
+  if #jobs == 0 then
+    redis.call('ZADD', idle, score(now + park_ms), worker)
+    redis.call('PEXPIRE', idle, ARGV[5])
+  else
+    redis.call('ZREM', idle, worker)
+    if head[2] and tonumber(head[2]) <= now then wake(ARGV[q]) end
+  end
+end
+return {score(now), next_due, jobs, dropped}

@@ -1,0 +1,35 @@
+--! use _wake _end
+-- reap: take expired leases away from workers that are gone.
+--
+-- KEYS[1]  the root
+-- ARGV     most jobs, default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
+--          default queue (bare)
+-- Returns  {id, 'queued' | 'dead' | 'cancelled' | 'gone', worker id} for each
+-- Invariant: a reaped job has no lease token any more, so whatever its old owner still sends
+--          is refused.
+
+local policy = {
+  dlq = ARGV[2], result_ttl = ARGV[3], dlq_ttl = tonumber(ARGV[4]), max_lost = tonumber(ARGV[5]),
+}
+local reaped = {}
+local expired = redis.call('ZRANGEBYSCORE', leases, '-inf', score(now), 'LIMIT', 0, ARGV[1])
+for _, id in ipairs(expired) do
+  local key = job_key(id)
+  redis.call('ZREM', leases, id)
+  local f = redis.call('HMGET', key, 'worker_id', 'queue_name', 'job_unique_key',
+    'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name',
+    'lost_count', 'lease_token')
+  if f[10] then
+    local worker = f[1] or 'unknown'
+    local cause = 'the lease of worker ' .. worker .. ' ran out'
+    remember_attempt(id, cjson.encode({outcome = 'lost', error = cause, worker = worker}))
+    redis.call('HDEL', key, 'lease_token')
+    local became = lose(id, bare(f[2] or ARGV[6], queue_root), cause, policy, {
+      lost_count = f[9], cancel_requested = f[7], unique_key = f[3], waited = f[6],
+      result_ttl = f[4], current_retries = f[5], dlq = f[8]})
+    reaped[#reaped + 1] = {id, became, worker}
+  else
+    reaped[#reaped + 1] = {id, 'gone', ''}
+  end
+end
+return reaped

@@ -1,0 +1,104 @@
+"""`Queues`: which queues there are, and what waits in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rrq.store.jobs import time_from_ms
+from rrq.store.replies import texts
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from rrq.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSize:
+    """A queue at a glance. Times are when its first and last job become due."""
+
+    name: str
+    waiting: int
+    due: int
+    first_due_at: datetime | None
+    last_due_at: datetime | None
+
+
+class Queues:
+    """Queues, by name: bare or full key."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    async def names(self) -> list[str]:
+        """The bare names of all queues that RRQ's enqueue step ever saw, sorted."""
+        return sorted(texts(await self._redis.smembers(self._keys.queues)))
+
+    async def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """How many jobs wait in each, due or not."""
+        wanted = list(names)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in wanted:
+                pipeline.zcard(self._keys.queue(name))
+            counts = await pipeline.execute()
+        return dict(zip(wanted, counts, strict=True))
+
+    async def describe(self, names: Iterable[str]) -> list[QueueSize]:
+        """Each queue's size and its first and last due time."""
+        wanted = [self._keys.bare_queue(name) for name in names]
+        now_seconds, micros = await self._redis.time()
+        now_ms = now_seconds * 1000 + micros / 1000
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in wanted:
+                key = self._keys.queue(name)
+                pipeline.zcard(key)
+                pipeline.zcount(key, "-inf", now_ms)
+                pipeline.zrange(key, 0, 0, withscores=True)
+                pipeline.zrange(key, -1, -1, withscores=True)
+            answers = await pipeline.execute()
+        sizes = []
+        for index, name in enumerate(wanted):
+            waiting, due, first, last = answers[4 * index : 4 * index + 4]
+            sizes.append(
+                QueueSize(
+                    name,
+                    waiting,
+                    due,
+                    time_from_ms(first[0][1]) if first else None,
+                    time_from_ms(last[0][1]) if last else None,
+                )
+            )
+        return sizes
+
+    async def waiting_ids(self, name: str, start: int = 0, end: int = -1) -> list[str]:
+        """Ids by due time, from index `start` to `end` inclusive."""
+        ids = await self._redis.zrange(self._keys.queue(name), start, end)
+        return texts(ids)
+
+    async def due_ids(self, name: str, count: int) -> list[str]:
+        """The first `count` ids that are due by Redis' clock."""
+        seconds, micros = await self._redis.time()
+        ids = await self._redis.zrangebyscore(
+            self._keys.queue(name), "-inf", seconds * 1000 + micros / 1000, start=0, num=count
+        )
+        return texts(ids)
+
+    async def holds(self, name: str, job_id: str) -> bool:
+        """Whether a job waits in this queue."""
+        return await self._redis.zscore(self._keys.queue(name), job_id) is not None
+
+    async def remove(self, name: str, job_id: str) -> bool:
+        """Take an id out of a queue without touching its hash; whether it was there."""
+        return bool(await self._redis.zrem(self._keys.queue(name), job_id))
+
+    async def head_due_ms(self, names: Iterable[str]) -> float | None:
+        """When the first job of any of these queues becomes due; None if nothing waits."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.zrange(self._keys.queue(name), 0, 0, withscores=True)
+            heads = await pipeline.execute()
+        return min((head[0][1] for head in heads if head), default=None)

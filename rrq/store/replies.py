@@ -1,0 +1,18 @@
+"""Redis' replies as Python values: redis-py types them as unions of all that a command may give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def text(reply: Any) -> str:
+    """One string of a reply; an id that is not UTF-8 comes back unharmed."""
+    if isinstance(reply, str):
+        return reply
+    decoded: str = reply.decode(errors="surrogateescape")
+    return decoded
+
+
+def texts(reply: Any) -> list[str]:
+    """A reply's strings."""
+    return [text(part) for part in reply]

@@ -1,0 +1,52 @@
+"""Loading and calling the atomic steps, the Lua scripts in `lua/`.
+
+A step is its file behind `_base.lua` and the fragments that its first line names
+(`--! use _wake _end`), joined once when it is first called.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+_FOLDER = Path(__file__).parent / "lua"
+_USE = "--! use "
+
+
+class Steps:
+    """The atomic steps of one RRQ, that is of one key prefix, on one Redis."""
+
+    def __init__(self, redis: Any, prefix: str) -> None:
+        # `Any`: redis-py gives `execute_command` no types.
+        self._redis = redis
+        self._root = f"{prefix}:"
+
+    async def call(self, step: str, *arguments: str | bytes | int | float) -> Any:
+        """Carry out one step and give its answer; a server that forgot the script learns it.
+
+        Raises:
+            redis.exceptions.RedisError: what the server or the connection says.
+        """
+        source, digest = _source(step)
+        try:
+            return await self._redis.execute_command("EVALSHA", digest, 1, self._root, *arguments)
+        except NoScriptError:
+            return await self._redis.execute_command("EVAL", source, 1, self._root, *arguments)
+
+
+@cache
+def _source(step: str) -> tuple[str, str]:
+    """A step's whole Lua text and its SHA-1."""
+    text = _read(step)
+    first_line = text.partition("\n")[0]
+    fragments = first_line.removeprefix(_USE).split() if first_line.startswith(_USE) else []
+    source = "\n".join([*(_read(name) for name in ("_base", *fragments)), text])
+    return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")

@@ -1,0 +1,70 @@
+"""`Workers`: heartbeats, and the mailbox through which a worker or a client hears at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rrq.store.replies import texts
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from rrq.store.keys import Keys
+
+
+class Workers:
+    """Workers, by id."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+
+    async def heartbeat(self, worker_id: str, health: dict[str, Any], ttl_seconds: float) -> None:
+        """Write a worker's health, to disappear after the TTL unless written again."""
+        ttl_ms = round(ttl_seconds * 1000)
+        seconds, micros = await self._redis.time()
+        now_ms = seconds * 1000 + micros / 1000
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.set(self._keys.health(worker_id), msgspec.json.encode(health), px=ttl_ms)
+            pipeline.zadd(self._keys.workers, {worker_id: now_ms + ttl_ms})
+            pipeline.zremrangebyscore(self._keys.workers, "-inf", now_ms)
+            await pipeline.execute()
+
+    async def leave(self, worker_id: str, queues: list[str]) -> None:
+        """Take away all that Redis keeps of a worker that ends."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.delete(self._keys.health(worker_id), self._keys.mailbox(worker_id))
+            pipeline.zrem(self._keys.workers, worker_id)
+            for queue in queues:
+                pipeline.zrem(self._keys.idle(queue), worker_id)
+            await pipeline.execute()
+
+    async def ids(self) -> list[str]:
+        """The workers with a heartbeat that has not expired, sorted."""
+        seconds, micros = await self._redis.time()
+        alive = await self._redis.zrangebyscore(
+            self._keys.workers, seconds * 1000 + micros / 1000, "+inf"
+        )
+        return sorted(texts(alive))
+
+    async def health(self, worker_id: str) -> tuple[dict[str, Any] | None, float | None]:
+        """A worker's last health, and in how many seconds it expires; None for each if gone."""
+        key = self._keys.health(worker_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.get(key)
+            pipeline.pttl(key)
+            health, ttl_ms = await pipeline.execute()
+        if health is None:
+            return None, None
+        return msgspec.json.decode(health), ttl_ms / 1000 if ttl_ms >= 0 else None
+
+    async def read_mailbox(self, reader: str, wait_seconds: float) -> list[str]:
+        """All messages for a reader; waits for the first one. Empty when none came in time."""
+        key = self._keys.mailbox(reader)
+        first = await self._redis.blpop([key], timeout=wait_seconds)
+        if first is None:
+            return []
+        rest = await self._redis.lpop(key, 1000)
+        return texts([first[1], *(rest or ())])
