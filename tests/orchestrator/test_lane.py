@@ -1,0 +1,103 @@
+from pydantic import BaseModel
+
+from rrq.orchestrator.lane import Lane, Waiting
+from rrq.protocol import ExecutionOutcome, ExecutionRequest
+from rrq.transport import Transport, TransportContext, TransportStatus
+
+from .claims import a_claim
+
+
+class NoOptions(BaseModel):
+    pass
+
+
+class OfCapacity(Transport):
+    """A transport that is asked for nothing but its capacity."""
+
+    config_model = NoOptions
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(NoOptions(), TransportContext(executor_name="x", worker_id="w"))
+        self.slots = capacity
+
+    @property
+    def capacity(self) -> int:
+        return self.slots
+
+    async def start(self) -> None:
+        raise NotImplementedError
+
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        raise NotImplementedError
+
+    async def stop(self, grace_seconds: float) -> None:
+        raise NotImplementedError
+
+    def describe(self) -> TransportStatus:
+        raise NotImplementedError
+
+
+def lane_of(capacity: int) -> Lane:
+    return Lane("x", OfCapacity(capacity))
+
+
+def finish(lane: Lane, jobs: int, now: float) -> None:
+    for _ in range(jobs):
+        lane.started()
+        lane.ended(now)
+
+
+def test_a_lane_that_finished_nothing_yet_asks_for_what_it_can_start() -> None:
+    lane = lane_of(4)
+    assert lane.room(100.0) == 4
+    lane.started()
+    assert lane.room(100.0) == 3
+
+
+def test_a_lane_reads_as_many_jobs_ahead_as_it_finished_lately() -> None:
+    lane = lane_of(1)
+    finish(lane, 30, 100.01)
+    lane.started()
+    assert lane.room(100.06) == 30
+
+
+def test_a_lane_of_long_jobs_reads_nothing_ahead() -> None:
+    lane = lane_of(1)
+    finish(lane, 1, 100.0)
+    lane.started()
+    assert lane.room(101.0) == 0
+    assert not lane.may_wait(101.0)
+
+
+def test_a_lane_asks_for_more_only_when_half_of_its_read_ahead_is_used_up() -> None:
+    lane = lane_of(1)
+    finish(lane, 20, 100.0)
+    lane.started()
+    for n in range(11):
+        lane.ready.append(Waiting(a_claim(job_id=str(n)), 100.0))
+    assert lane.room(100.01) == 0
+    lane.ready.popleft()
+    assert lane.room(100.01) == 10
+
+
+def test_a_lane_without_a_live_process_asks_for_nothing() -> None:
+    lane = lane_of(0)
+    finish(lane, 20, 100.0)
+    assert lane.room(100.01) == 0
+
+
+def test_what_waits_for_longer_than_100_ms_is_overdue_and_the_rest_stays() -> None:
+    lane = lane_of(1)
+    lane.ready.append(Waiting(a_claim(job_id="old"), 100.0))
+    lane.ready.append(Waiting(a_claim(job_id="new"), 100.09))
+    assert [claim.job_id for claim in lane.overdue(100.15)] == ["old"]
+    assert [waiting.claim.job_id for waiting in lane.ready] == ["new"]
+
+
+def test_jobs_turned_away_come_back_a_few_at_a_time_until_the_lane_starts_one() -> None:
+    lane = lane_of(1)
+    delays = [lane.delay_of_turned_away_ms() for _ in range(25)]
+    assert delays == [100.0] * 10 + [200.0] * 10 + [300.0] * 5
+    assert max(lane.delay_of_turned_away_ms() for _ in range(1000)) == 5000.0
+    lane.started()
+    assert lane.delay_of_turned_away_ms() == 100.0
