@@ -1,0 +1,5 @@
+"""`python -m rrq_executor_python` is `rrq-executor`."""
+
+from rrq_executor_python.main import main
+
+raise SystemExit(main())
