@@ -1,0 +1,1 @@
+"""The command `rrq`: one command group a file; `render` prints, `options` reads."""

@@ -1,0 +1,87 @@
+"""What commands have in common: their options, the settings, and the plugins to work with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rrq.cli import render
+
+if TYPE_CHECKING:
+    from rrq.config import LoadedSettings
+    from rrq.plugins import Plugins
+
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration file; else RRQ_CONFIG, else ./rrq.toml.",
+    ),
+]
+
+RedisDsnOption = Annotated[
+    str | None,
+    typer.Option("--redis-dsn", metavar="DSN", help="The Redis to use, whatever else says."),
+]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+QueueOption = Annotated[
+    str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue; bare or full name.")
+]
+
+QueuesOption = Annotated[
+    list[str] | None,
+    typer.Option("--queue", metavar="QUEUE", help="A queue, bare or full name; may be repeated."),
+]
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most this many.")]
+
+OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Pass over this many first.")]
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def load(
+    config: str | None, redis_dsn: str | None = None, require_file: bool = False
+) -> LoadedSettings:
+    """The settings for a command; their warnings go to stderr.
+
+    Raises:
+        ConfigError: as `rrq.config.load_settings`.
+    """
+    from rrq.config import load_settings
+
+    loaded = load_settings(config, redis_dsn=redis_dsn, require_file=require_file)
+    for warning in loaded.warnings:
+        render.warning(warning)
+    return loaded
+
+
+_only_builtin = False
+_loaded: dict[str | None, Plugins] = {}
+
+
+def use_only_builtin_plugins() -> None:
+    """What `rrq --no-plugins` means for the rest of this process."""
+    global _only_builtin
+    _only_builtin = True
+
+
+def uses_only_builtin_plugins() -> bool:
+    """Whether this is `rrq --no-plugins`."""
+    return _only_builtin
+
+
+def plugins(config: str | None) -> Plugins:
+    """The plugins for a command: without those that are disabled, loaded once a process."""
+    if config not in _loaded:
+        from rrq.disabled_plugins import disabled_plugin_names
+        from rrq.plugins import load_plugins
+
+        _loaded[config] = load_plugins(
+            disabled=disabled_plugin_names(config), only_builtin=_only_builtin
+        )
+    return _loaded[config]

@@ -1,0 +1,1 @@
+from tests.support.distributions import site as site
