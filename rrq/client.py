@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rrq.exc import JobFailed, JobNotFound
 from rrq.job import Job, JobStatus
-from rrq.job_request import JobRequest, new_job, queued_job, traced
+from rrq.job_request import JobRequest, new_job, queued_job, traced, with_fresh_id
 from rrq.telemetry import get_telemetry
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ class RRQClient:
         await self.close()
 
     async def _enqueue(self, requests: list[JobRequest]) -> list[Job | None]:
+        requests = [with_fresh_id(request) for request in requests]
         telemetry = get_telemetry()
         if telemetry is None:
             return await self._send(requests)

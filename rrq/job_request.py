@@ -41,8 +41,8 @@ class JobRequest:
     result_ttl_seconds: int | None = None
     on_conflict: OnConflict = "skip"
     trace_context: Mapping[str, str] | None = None
-    fresh_id: str = field(default_factory=lambda: str(uuid4()), repr=False)
-    """The id that the job gets unless `job_id` says one."""
+    fresh_id: str = field(default="", repr=False)
+    """The id that the job gets unless `job_id` says one; each call of the client makes its own."""
 
 
 def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
@@ -82,6 +82,11 @@ def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
         on_conflict=request.on_conflict,
         nonce=uuid4().hex if request.job_id else "",
     )
+
+
+def with_fresh_id(request: JobRequest) -> JobRequest:
+    """The request for one call: a request may be sent again, and then asks for another job."""
+    return replace(request, fresh_id=str(uuid4()))
 
 
 def queued_job(request: JobRequest, new: NewJob, answer: Enqueued) -> Job:
@@ -143,6 +148,18 @@ def _check(request: JobRequest) -> None:
     ):
         if text is not None and not text:
             raise ValueError(f"`{name}` is empty: leave it out, or give it a name")
+        if text is not None and not _is_utf8(text):
+            raise ValueError(f"`{name}` is {text!r}, which UTF-8 cannot write")
+    if not _is_utf8(request.function_name):
+        raise ValueError(f"`function_name` is {request.function_name!r}, which UTF-8 cannot write")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _given(value: int | None, default: int) -> int:
@@ -151,9 +168,19 @@ def _given(value: int | None, default: int) -> int:
 
 def _epoch_ms(time: datetime | None) -> float:
     assert time is not None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000
+    since_epoch = (time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH
+    # Whole microseconds: `timestamp()` loses some of them.
+    return (since_epoch // timedelta(microseconds=1)) / 1000
 
 
 def _delay_ms(delay: timedelta | float | None) -> float:
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay or 0)
+    if not seconds <= MAX_DELAY_SECONDS:
+        raise ValueError(f"`defer_by` is {seconds} seconds; the longest is {MAX_DELAY_SECONDS}")
     return max(0.0, seconds * 1000)
+
+
+MAX_DELAY_SECONDS = 100 * 366 * 86_400
+"""A century: what is longer was meant otherwise."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -103,10 +103,32 @@ class SyncRRQClient:
         self.close()
 
     def _loop(self) -> _Loop:
+        served = self._served
+        if served is not None and served.pid == os.getpid():
+            return served
+        if served is not None:
+            return self._loop_after_fork(served)
         with self._lock:
-            if self._served is None or self._served.pid != os.getpid():
+            if self._served is None:
                 self._served = _Loop(RRQClient(self.settings))
             return self._served
+
+    def _loop_after_fork(self, parents: _Loop) -> _Loop:
+        with _fork_lock:
+            if self._served is parents:
+                # Another thread of the parent may have held it at the fork.
+                self._lock = threading.Lock()
+                self._served = _Loop(RRQClient(self.settings))
+        return self._loop()
+
+
+_open_loops: set[_Loop] = set()
+"""Every loop that was not closed, so that none is collected after a fork: that would take the
+parent's sockets out of the selector that both processes share, and the parent would never hear
+from Redis again."""
+
+_fork_lock = threading.Lock()
+"""Only taken in a process that was forked, and so free at every fork of one that was not."""
 
 
 class _Loop:
@@ -120,6 +142,7 @@ class _Loop:
             target=self._loop.run_forever, name="rrq-sync-client", daemon=True
         )
         self._thread.start()
+        _open_loops.add(self)
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(call, self._loop)
@@ -135,3 +158,4 @@ class _Loop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        _open_loops.discard(self)

@@ -27,6 +27,9 @@ def encode_arguments(
     Raises:
         TypeError: an argument cannot be JSON; the message names it.
     """
+    for key in kwargs:
+        if not isinstance(key, str):
+            raise TypeError(f"A keyword argument of job {function_name!r} has no name: {key!r}")
     try:
         return encode_json(list(args)), encode_json(dict(kwargs))
     except ValueError as error:
@@ -68,11 +71,11 @@ def job_from_hash(job_id: str, fields: Mapping[bytes, bytes]) -> Job:
     values: dict[str, Any] = {"id": job_id}
     for name, read in _READERS.items():
         raw = fields.get(name.encode())
-        if raw is None or raw == b"":
+        if raw is None or (raw == b"" and name != "function_name"):
             continue
         try:
             value = read(raw)
-        except ValueError as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             raise MalformedJob(
                 f"Job {job_id}: the field `{name}` cannot be read: {error}"
             ) from error
@@ -98,6 +101,10 @@ def _read_list(raw: bytes) -> list[Any] | None:
     if value is not None and not isinstance(value, list):
         raise ValueError("expected a JSON array")
     return value
+
+
+def _read_strings(raw: bytes) -> dict[str, str] | None:
+    return msgspec.json.decode(raw, type=dict[str, str] | None)
 
 
 def _read_object(raw: bytes) -> dict[str, Any] | None:
@@ -129,7 +136,7 @@ _READERS: dict[str, Callable[[bytes], Any]] = {
     "job_timeout_seconds": _read_integer,
     "result_ttl_seconds": _read_integer,
     "job_unique_key": _read_text,
-    "trace_context": _read_object,
+    "trace_context": _read_strings,
     "dlq_name": _read_text,
     "start_time": read_time,
     "worker_id": _read_text,

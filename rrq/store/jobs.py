@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from rrq.exc import DuplicateJob, JobAlreadyRunning
+from rrq.exc import DuplicateJob, JobAlreadyRunning, MalformedJob
 from rrq.job import Job, JobStatus
 from rrq.store.codec import job_from_hash
 from rrq.store.replies import text
@@ -35,6 +35,7 @@ class NewJob:
         queue: the queue's bare name.
         timing: whether `timing_ms` is a delay from now, or a point of time since the epoch.
         nonce: marks one call when the caller chose the id; empty for a fresh id.
+        unique_ttl_ms: how long the unique key is held beyond the due time; 0 takes the default.
         fields: what its hash holds beyond the fields that the step itself writes.
     """
 
@@ -75,6 +76,7 @@ class Jobs:
         self._default_queue = keys.bare_queue(settings.default_queue_name)
         self._default_dlq = keys.bare_dlq(settings.default_dlq_name)
         self._result_ttl_seconds = settings.default_result_ttl_seconds
+        self._unique_ttl_ms = settings.default_unique_job_lock_ttl_seconds * 1000
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         """Put jobs into their queues in one step, all or none.
@@ -91,7 +93,7 @@ class Jobs:
                 job.timing,
                 repr(job.timing_ms),
                 job.unique_key,
-                job.unique_ttl_ms,
+                job.unique_ttl_ms or self._unique_ttl_ms,
                 job.on_conflict,
                 job.nonce,
                 len(job.fields),
@@ -102,13 +104,13 @@ class Jobs:
         if answers and answers[0][0] == b"refused":
             _, index, kind, holder = answers[0]
             if kind == b"running":
-                raise JobAlreadyRunning(holder.decode())
-            raise DuplicateJob(jobs[index].unique_key, holder.decode())
+                raise JobAlreadyRunning(text(holder))
+            raise DuplicateJob(jobs[index].unique_key, text(holder))
         now = time_from_ms(now_ms)
         return [
-            Enqueued(answer[1].decode(), True, now)
+            Enqueued(text(answer[1]), True, now)
             if answer[0] == b"duplicate"
-            else Enqueued(answer[1].decode(), False, now, time_from_ms(answer[2]))
+            else Enqueued(text(answer[1]), False, now, time_from_ms(answer[2]))
             for answer in answers
         ]
 
@@ -127,9 +129,13 @@ class Jobs:
         return {text(name): text(value) for name, value in fields.items()}
 
     async def get_status(self, job_id: str) -> JobStatus | None:
-        """The job's status, or None if there is no such job."""
-        status = await self._redis.hget(self._keys.job(job_id), "status")
-        return JobStatus(text(status)) if status else None
+        """The job's status, or None if there is no such job.
+
+        Raises:
+            MalformedJob: it has a status that RRQ does not know.
+        """
+        status: Any = await self._redis.hget(self._keys.job(job_id), "status")
+        return _status(job_id, status) if status else None
 
     async def cancel(self, job_id: str) -> CancelAnswer:
         """End a waiting job, or ask the worker of a running one to stop it.
@@ -137,7 +143,11 @@ class Jobs:
         Returns "cancelled", "requested", "missing", or the status that it had ended in before.
         """
         answer = await self._steps.call(
-            "cancel", job_id, self._result_ttl_seconds, self._default_queue
+            "cancel",
+            job_id,
+            self._result_ttl_seconds,
+            self._default_queue,
+            self._unique_ttl_ms,
         )
         status: CancelAnswer = answer.decode()
         return status
@@ -146,11 +156,25 @@ class Jobs:
         """Have `done <id>` posted to a mailbox when the job ends.
 
         Returns the job's status now; None if there is no such job.
+
+        Raises:
+            MalformedJob: it has a status that RRQ does not know.
         """
         status = await self._steps.call("await", job_id, mailbox_name, AWAIT_SECONDS)
-        return JobStatus(status.decode()) if status else None
+        return _status(job_id, status) if status else None
+
+
+def _status(job_id: str, status: bytes) -> JobStatus:
+    try:
+        return JobStatus(text(status))
+    except ValueError as error:
+        raise MalformedJob(f"Job {job_id}: the field `status` cannot be read: {error}") from error
 
 
 def time_from_ms(ms: float | str | bytes) -> datetime:
     """Milliseconds since the epoch, as Redis writes a score, as a datetime in UTC."""
-    return datetime.fromtimestamp(float(ms) / 1000, tz=UTC)
+    # Seconds as a float would lose microseconds.
+    return _EPOCH + timedelta(microseconds=round(float(ms) * 1000))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Raw
 
 from rrq.store.claim import Claim, Limits, claim_from_reply
+from rrq.store.replies import text
 from rrq.store.verdict import SettleAnswer, Verdict
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Leases:
             settings.default_result_ttl_seconds,
             DLQ_TTL_SECONDS,
             settings.max_lost,
+            self._unique_ttl_ms,
         )
 
     async def claim(
@@ -107,13 +109,12 @@ class Leases:
         """Apply verdicts in one step; one answer for each, in order. May be sent again."""
         arguments: list[str | bytes | int | float] = list(self._ends)
         for verdict in verdicts:
-            text = verdict.text
             arguments += (
                 verdict.job_id,
                 verdict.token,
                 verdict.kind,
                 verdict.queue,
-                bytes(text) if isinstance(text, Raw) else text,
+                bytes(verdict.text) if isinstance(verdict.text, Raw) else verdict.text,
                 verdict.number,
                 verdict.attempt,
             )
@@ -130,15 +131,15 @@ class Leases:
         if len(arguments) == 1:
             return []
         changed = await self._steps.call("renew", *arguments)
-        return [
-            (job_id.decode(errors="surrogateescape"), what.decode()) for job_id, what in changed
-        ]
+        return [(text(job_id), what.decode()) for job_id, what in changed]
 
     async def reap(self, limit: int = 100) -> list[Reaped]:
         """Requeue jobs whose lease ran out, or dead-letter those that were lost too often."""
         reaped = await self._steps.call("reap", limit, *self._ends, self._default_queue)
         return [
-            Reaped(job_id.decode(errors="replace"), became.decode(), worker.decode())
+            Reaped(
+                job_id.decode(errors="replace"), became.decode(), worker.decode(errors="replace")
+            )
             for job_id, became, worker in reaped
         ]
 
@@ -149,9 +150,7 @@ class Leases:
         while True:
             seen, found = await self._steps.call("owned", worker_id, offset, window)
             for job_id, token, queue in found:
-                lease = OwnedLease(
-                    job_id.decode(errors="surrogateescape"), int(token), queue.decode()
-                )
+                lease = OwnedLease(text(job_id), int(token), text(queue))
                 owned[lease.job_id] = lease
             if seen < window:
                 return list(owned.values())

@@ -24,7 +24,8 @@ class Verdict(Struct, kw_only=True, gc=False):
     - `retry`: `text` is the error; it runs again after `number` milliseconds.
     - `fail`: `text` is the error; the job goes to the dead letter queue.
     - `cancel`: it was stopped on request.
-    - `release`: back to its queue without penalty, due at `number` (milliseconds, epoch).
+    - `release`: back to its queue without penalty, due at `number` (milliseconds, epoch;
+      0 means now, by Redis' clock).
     - `lost`: `text` is the cause; the process under it died, which is counted.
 
     `attempt` is a JSON object for the job's history, or empty.

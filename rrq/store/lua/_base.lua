@@ -15,9 +15,24 @@ local now = time[1] * 1000 + time[2] / 1000 -- milliseconds, with microseconds a
 
 local function job_key(id) return root .. 'job:' .. id end
 
+-- Fields of a job, as HMGET gives them; none if the key holds no hash, which no step may trip over.
+local function job_fields(id, ...)
+  local fields = redis.pcall('HMGET', job_key(id), ...)
+  return fields.err and {} or fields
+end
+
 -- A due time or expiry as a score: three decimals keep the microseconds, and with them the order
 -- in which jobs of the same millisecond were enqueued.
 local function score(ms) return string.format('%.3f', ms) end
+
+-- The last moment that RFC 3339 can name; whatever is asked to be later happens then.
+local LAST_MS = 253402300799999
+
+-- A due time that a queue can take, from arithmetic that may have left the numbers.
+local function due_time(ms)
+  if ms ~= ms then return now end
+  return math.min(ms, LAST_MS)
+end
 
 -- A queue's name without its key's prefix: both forms are allowed in a job's `queue_name`.
 local function bare(name, kind_root)
@@ -30,9 +45,12 @@ end
 -- Milliseconds since the epoch as RFC 3339 in UTC. The calendar arithmetic is Howard Hinnant's
 -- civil_from_days ("chrono-Compatible Low-Level Date Algorithms").
 local function iso(ms)
-  local micros = math.floor(ms * 1000 + 0.5)
-  local seconds = math.floor(micros / 1000000)
-  micros = micros - seconds * 1000000
+  -- Split before rounding: microseconds since the epoch are too many digits for a double.
+  local whole_ms = math.floor(ms)
+  local rest_micros = math.floor((ms - whole_ms) * 1000 + 0.5)
+  if rest_micros == 1000 then whole_ms, rest_micros = whole_ms + 1, 0 end
+  local seconds = math.floor(whole_ms / 1000)
+  local micros = (whole_ms - seconds * 1000) * 1000 + rest_micros
   local days = math.floor(seconds / 86400)
   local rest = seconds - days * 86400
   local z = days + 719468

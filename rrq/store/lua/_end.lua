@@ -1,10 +1,13 @@
 -- What happens to a job that leaves ACTIVE, for good or to run again. Whoever uses these has
--- taken the job out of the lease set, and knows that it may.
+-- taken the job out of the lease set, and knows that it may; and has set `unique_ttl_ms`.
 
 local MAX_ATTEMPTS_KEPT = 20
 
--- Free a unique key if this job still holds it, and let the first job that was held back behind
--- it run now.
+-- How long a unique key is held by the job that it passes to.
+local unique_ttl_ms
+
+-- Free a unique key if this job still holds it, or pass it to the first job that was held back
+-- behind it, which runs now, or when it was first meant to if that is later.
 local function release_unique(unique_key, id)
   if not unique_key or unique_key == '' then return end
   local lock = root .. 'lock:unique:' .. unique_key
@@ -12,16 +15,18 @@ local function release_unique(unique_key, id)
   redis.call('DEL', lock)
   local held = root .. 'held:' .. unique_key
   while true do
-    local next_id = redis.call('ZPOPMIN', held)[1]
+    local first = redis.call('ZPOPMIN', held)
+    local next_id = first[1]
     if not next_id then return end
-    local queue_name = redis.call('HGET', job_key(next_id), 'queue_name')
-    if queue_name then
-      local queue = bare(queue_name, queue_root)
-      if redis.call('ZSCORE', queue_root .. queue, next_id) then
-        redis.call('HSET', job_key(next_id), 'next_scheduled_run_time', iso(now))
-        put_in_queue(queue, next_id, now)
-        return
-      end
+    local queue_name = job_fields(next_id, 'queue_name')[1]
+    local queue = queue_name and bare(queue_name, queue_root)
+    if queue and redis.call('ZSCORE', queue_root .. queue, next_id) then
+      local due = math.max(now, tonumber(first[2]))
+      local ttl = unique_ttl_ms + due - now
+      redis.call('SET', lock, next_id, 'PX', string.format('%d', ttl))
+      redis.call('HSET', job_key(next_id), 'next_scheduled_run_time', iso(due))
+      put_in_queue(queue, next_id, due)
+      return
     end
   end
 end
@@ -37,15 +42,17 @@ end
 local function remember_attempt(id, attempt)
   if attempt == '' then return end
   local key = job_key(id)
-  local kept = redis.call('HGET', key, 'attempts')
-  local known, attempts = pcall(cjson.decode, kept or '[]')
-  if not known or type(attempts) ~= 'table' then attempts = {} end
   local entry = cjson.decode(attempt)
   entry.ended_at = iso(now)
   entry.started_at = redis.call('HGET', key, 'start_time') or nil
+  local kept = redis.call('HGET', key, 'attempts')
+  local known, attempts = pcall(cjson.decode, kept or '[]')
+  if not known or type(attempts) ~= 'table' then attempts = {} end
   attempts[#attempts + 1] = entry
   while #attempts > MAX_ATTEMPTS_KEPT do table.remove(attempts, 1) end
-  redis.call('HSET', key, 'attempts', cjson.encode(attempts))
+  -- A history that somebody else wrote may be anything; the job's end must not fail over it.
+  local fit, text = pcall(cjson.encode, attempts)
+  redis.call('HSET', key, 'attempts', fit and text or cjson.encode({entry}))
 end
 
 -- A terminal job: its unique key is free, who waits for it hears of it, and it expires.
@@ -78,15 +85,21 @@ end
 -- A job that runs again: it has no TTL from here on.
 local function queue_again(id, queue, status, due)
   local key = job_key(id)
+  due = due_time(due)
   redis.call('HSET', key, 'status', status, 'next_scheduled_run_time', iso(due))
   redis.call('HDEL', key, 'progress')
   redis.call('PERSIST', key)
   put_in_queue(queue, id, due)
 end
 
+-- No TTL is longer: about 300 years.
+local MAX_TTL_SECONDS = 1e10
+
 -- The result TTL of a job: its own, else the default; a negative one counts as 0, for ever.
 local function result_ttl(own, default)
-  return math.max(0, math.floor(tonumber(own) or tonumber(default)))
+  local seconds = tonumber(own)
+  if not seconds or seconds ~= seconds then seconds = tonumber(default) end
+  return math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
 end
 
 -- A loss of the process under a job: not the job's failure, but counted, so that a job that

@@ -27,5 +27,6 @@ end
 local function put_in_queue(queue, id, due)
   local key = queue_root .. queue
   redis.call('ZADD', key, score(due), id)
-  if due <= now or redis.call('ZRANGE', key, 0, 0)[1] == id then wake(queue) end
+  -- Jobs of one call are due microseconds apart: the last of them will be due when it returns.
+  if due < now + 1 or redis.call('ZRANGE', key, 0, 0)[1] == id then wake(queue) end
 end

@@ -2,7 +2,7 @@
 -- cancel: end a waiting job, or ask the owner of a running one to stop it.
 --
 -- KEYS[1]  the root
--- ARGV     id, default result TTL in seconds, default queue (bare)
+-- ARGV     id, default result TTL in seconds, default queue (bare), unique_ttl_ms
 -- Returns  'cancelled', 'requested' (it runs: its worker was told), 'missing', or the status of
 --          a job that has already ended
 -- Invariant: of a cancel and an end that race, the first to reach Redis wins.
@@ -11,7 +11,8 @@ local id = ARGV[1]
 local key = job_key(id)
 local f = redis.call('HMGET', key, 'status', 'queue_name', 'job_unique_key', 'result_ttl_seconds',
   'waited', 'worker_id', 'lease_token')
-if not f[1] then return 'missing' end
+if not f[1] and redis.call('EXISTS', key) == 0 then return 'missing' end
+unique_ttl_ms = tonumber(ARGV[4])
 if redis.call('ZSCORE', leases, id) then
   redis.call('HSET', key, 'cancel_requested', iso(now))
   if f[6] then post(f[6], 'cancel ' .. (f[7] or '') .. ' ' .. id) end

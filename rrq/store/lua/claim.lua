@@ -13,11 +13,16 @@
 
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local room, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4])
-local park_ms, unique_ttl_ms = tonumber(ARGV[5]), ARGV[6]
+local park_ms, unique_ttl_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
 local FIRST_QUEUE = 7
 
 -- How long an id may wait in a queue for its hash: a plain producer writes the two one by one.
 local UNBORN_MS = 5000
+-- How long it is remembered that an id had none.
+local UNBORN_KEPT_MS = 60000
+
+-- How often a queue is read again in one claim, when what was read held few jobs that may run.
+local MAX_LOOKS = 10
 
 local started = iso(now)
 local expiry = score(now + lease_ms)
@@ -30,17 +35,19 @@ local function next_token(at_most)
   return token
 end
 
--- True if the job may run now: its unique key is free, its own, or it has none.
-local function takes_unique_key(queue, id, unique_key)
+-- True if the job may run now: its unique key is free or its own. Else it is held back.
+local function takes_unique_key(queue, id, unique_key, due)
   local lock = root .. 'lock:unique:' .. unique_key
   local holder = redis.call('GET', lock)
   if not holder then
-    redis.call('SET', lock, id, 'PX', unique_ttl_ms)
+    redis.call('SET', lock, id, 'PX', math.max(unique_ttl_ms, lease_ms))
   elseif holder ~= id then
     local wait = math.max(redis.call('PTTL', lock), 1000)
+    local held = root .. 'held:' .. unique_key
     redis.call('ZADD', queue_root .. queue, score(now + wait), id)
-    redis.call('ZADD', root .. 'held:' .. unique_key, score(now), id)
-    redis.call('PEXPIRE', root .. 'held:' .. unique_key, string.format('%d', wait + 60000))
+    redis.call('HSET', job_key(id), 'next_scheduled_run_time', iso(now + wait))
+    redis.call('ZADD', held, 'NX', due, id)
+    redis.call('PEXPIRE', held, string.format('%d', wait + 60000))
     return false
   elseif redis.call('PTTL', lock) < lease_ms then
     redis.call('PEXPIRE', lock, ARGV[2])
@@ -57,7 +64,11 @@ local function is_unborn(queue, id)
     redis.call('ZREM', unborn, id)
     return false
   end
-  if not seen then redis.call('ZADD', unborn, score(now), id) end
+  if not seen then
+    redis.call('ZREMRANGEBYSCORE', unborn, '-inf', score(now - UNBORN_KEPT_MS))
+    redis.call('ZADD', unborn, score(now), id)
+    redis.call('PEXPIRE', unborn, UNBORN_KEPT_MS)
+  end
   redis.call('ZADD', queue_root .. queue, score(now + 100), id)
   return true
 end
@@ -84,7 +95,9 @@ local function claim_one(queue, id, due, at_most)
     redis.call('HSET', key, 'status', 'ACTIVE')
     return
   end
-  if fields[11] and fields[11] ~= '' and not takes_unique_key(queue, id, fields[11]) then return end
+  if fields[11] and fields[11] ~= '' and not takes_unique_key(queue, id, fields[11], due) then
+    return
+  end
   local size = #(fields[2] or '') + #(fields[3] or '')
   if #jobs > 0 and size > bytes_left then
     bytes_left = -1
@@ -104,14 +117,18 @@ local function claim_one(queue, id, due, at_most)
 end
 
 for q = FIRST_QUEUE, #ARGV do
-  if #jobs >= room or bytes_left < 0 then break end
   local queue = ARGV[q]
-  local at_most = room - #jobs
-  local due = redis.call('ZRANGEBYSCORE', queue_root .. queue, '-inf', score(now), 'WITHSCORES',
-    'LIMIT', 0, at_most)
-  for i = 1, #due, 2 do
-    claim_one(queue, due[i], due[i + 1], room)
-    if bytes_left < 0 then break end
+  local looks = 0
+  -- Every id that is read leaves the due part of its queue, so that each look brings others.
+  while #jobs < room and bytes_left >= 0 and looks < MAX_LOOKS do
+    local due = redis.call('ZRANGEBYSCORE', queue_root .. queue, '-inf', score(now), 'WITHSCORES',
+      'LIMIT', 0, room - #jobs)
+    if #due == 0 then break end
+    for i = 1, #due, 2 do
+      claim_one(queue, due[i], due[i + 1], room)
+      if bytes_left < 0 then break end
+    end
+    looks = looks + 1
   end
 end
 if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end

@@ -7,7 +7,7 @@
 local kept = 0
 for i = 1, #ARGV, 3 do
   local key = job_key(ARGV[i])
-  if redis.call('HGET', key, 'lease_token') == ARGV[i + 1] and redis.call('ZSCORE', leases, ARGV[i]) then
+  if job_fields(ARGV[i], 'lease_token')[1] == ARGV[i + 1] and redis.call('ZSCORE', leases, ARGV[i]) then
     redis.call('HSET', key, 'progress', ARGV[i + 2])
     kept = kept + 1
   end

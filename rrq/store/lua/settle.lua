@@ -2,13 +2,14 @@
 -- settle: apply verdicts of a worker, each only if its lease still stands.
 --
 -- KEYS[1]  the root
--- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost, then seven
---          for each verdict: id, token, kind, queue (bare), text, number, attempt (JSON or '')
+-- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
+--          unique_ttl_ms, then seven for each verdict: id, token, kind, queue (bare), text,
+--          number, attempt (JSON or '')
 --            complete  text is the result (JSON)
 --            retry     text is the error, number the delay in ms
 --            fail      text is the error: to the dead letter queue
 --            cancel    it was stopped on request
---            release   no penalty: back to its queue, due at number (ms)
+--            release   no penalty: back to its queue, due at number (ms; 0 is now)
 --            lost      text is the cause: its process died
 -- Returns  one answer each: complete, retry, fail, cancel, release, lost, or dead (lost too
 --          often); 'repeated' when this very verdict was already applied; 'stale' when the
@@ -18,11 +19,12 @@
 local policy = {
   dlq = ARGV[1], result_ttl = ARGV[2], dlq_ttl = tonumber(ARGV[3]), max_lost = tonumber(ARGV[4]),
 }
+unique_ttl_ms = tonumber(ARGV[5])
 local finished = iso(now)
 
 local function settle(id, token, kind, queue, text, number, attempt)
   local key = job_key(id)
-  local f = redis.call('HMGET', key, 'lease_token', 'settled_token', 'job_unique_key',
+  local f = job_fields(id, 'lease_token', 'settled_token', 'job_unique_key',
     'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name', 'lost_count')
   if f[1] ~= token or redis.call('ZREM', leases, id) == 0 then
     return f[2] == token and 'repeated' or 'stale'
@@ -60,12 +62,13 @@ local function settle(id, token, kind, queue, text, number, attempt)
     queue_again(id, queue, 'RETRYING', now + tonumber(number))
     return kind
   end
-  queue_again(id, queue, (tonumber(f[5]) or 0) > 0 and 'RETRYING' or 'PENDING', tonumber(number))
+  number = tonumber(number)
+  queue_again(id, queue, 'PENDING', number == 0 and now or number)
   return kind
 end
 
 local answers = {}
-for i = 5, #ARGV, 7 do
+for i = 6, #ARGV, 7 do
   answers[#answers + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
     ARGV[i + 5], ARGV[i + 6])
 end
