@@ -46,6 +46,7 @@ local function takes_unique_key(queue, id, unique_key, due)
     local held = root .. 'held:' .. unique_key
     redis.call('ZADD', queue_root .. queue, score(now + wait), id)
     redis.call('HSET', job_key(id), 'next_scheduled_run_time', iso(now + wait))
+    redis.call('HSETNX', job_key(id), 'queue_name', queue) -- the holder's end looks it up
     redis.call('ZADD', held, 'NX', due, id)
     redis.call('PEXPIRE', held, string.format('%d', wait + 60000))
     return false
