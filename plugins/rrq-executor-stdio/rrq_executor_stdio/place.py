@@ -17,7 +17,7 @@ from rrq_executor_stdio.launch import Launch
 from rrq_executor_stdio.process import ExecutorProcess, Listener
 
 SILENCE_SECONDS = 0.5
-"""How long the first process is waited for if nobody knows whether it will say hello."""
+"""How long a process that need not say hello is waited for, at first and after a bad start."""
 
 STEADY_SECONDS = 10.0
 """A process that lived so long, or that answered anything, had a good start."""
@@ -140,8 +140,11 @@ class Place:
         must_greet = self._expects_hello or self._roster.hello is not None
         if must_greet:
             patience_seconds = self._config.start_timeout_seconds
+        elif self._roster.is_known and not self._bad_starts:
+            patience_seconds = 0.0
         else:
-            patience_seconds = 0.0 if self._roster.is_known else SILENCE_SECONDS
+            # Long enough to see most failing starts before a request is lost in one.
+            patience_seconds = SILENCE_SECONDS
         await asyncio.wait(
             (process.introduced, process.gone),
             timeout=patience_seconds,
