@@ -7,7 +7,9 @@ told to stay off, it compares file times by the minute, and it forgets the distr
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +71,18 @@ def import_plugin(found: FoundPlugin) -> Any:
     """
     from stevedore.extension import ExtensionManager
 
-    class OnePlugin(ExtensionManager):  # type: ignore[misc]  # stevedore comes without types
+    class OnePlugin(ExtensionManager):  # type: ignore[type-arg]  # older ones are not generic
         """Loads this entry point alone, so that each failure is told apart."""
 
         def list_entry_points(self) -> list[EntryPoint]:
             return [found.entry_point]
 
     failures: list[BaseException] = []
-    manager = OnePlugin(
-        GROUP, on_load_failure_callback=lambda _manager, _point, error: failures.append(error)
-    )
+    # What a module prints as it is imported must not get into a command's JSON.
+    with redirect_stdout(sys.stderr):
+        manager = OnePlugin(
+            GROUP, on_load_failure_callback=lambda _manager, _point, error: failures.append(error)
+        )
     if failures:
         raise failures[0]
     return manager.extensions[0].plugin

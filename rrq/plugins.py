@@ -167,13 +167,15 @@ class Plugins:
         self.registry.load_builtin([one for one in BUILTIN if _is_cli(one)])
         owners: dict[str, str] = {}
         names = self.registry.hooks.implementers(hook)
-        for name in sorted(names, key=is_builtin, reverse=True):
+        for name in sorted(names, key=_place_of):
             addition = Addition(app)
             self.registry.hooks.ask(name, hook, app=app)
             try:
                 if taken := addition.taken():
                     owner = owners.get(taken, "RRQ itself")
                     raise PluginError(f"`rrq {taken}` is a command of {owner} already")
+                if addition.replaces_callback():
+                    raise PluginError("it replaces the options of `rrq` itself")
                 if not is_builtin(name):
                     addition.try_to_build()
             except Exception as error:
@@ -264,6 +266,10 @@ class Plugins:
             f"Known types: {', '.join(known)}."
             + (f" Plugins that failed: {', '.join(left_out)}." if left_out else "")
         )
+
+
+def _place_of(name: str) -> int:
+    return BUILTIN.index(name) if name in BUILTIN else len(BUILTIN)
 
 
 def _is_cli(module: str) -> bool:

@@ -122,6 +122,10 @@ class Addition:
             seen.add(path)
         return None
 
+    def replaces_callback(self) -> bool:
+        """Whether the options of `rrq` or of a group that was there were replaced."""
+        return any(app.registered_callback is not callback for app, callback in self._callbacks)
+
     def try_to_build(self) -> None:
         """Build what was added, as Typer will, so that a wrong signature shows now.
 

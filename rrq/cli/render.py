@@ -205,12 +205,19 @@ def _plain(value: Any) -> Any:
 def _terminal_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
 ) -> None:
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        header_style="bold" if _may_style(sys.stdout) else "",
+    )
     for index, column in enumerate(columns):
         numeric = all(_NUMBER.fullmatch(row[index]) for row in rows)
         # Folded, never cut: people copy ids from here.
@@ -218,7 +225,7 @@ def _terminal_table(
     for row in rows:
         # As Text, so that brackets in job data are not read as markup.
         shown.add_row(*(Text(cell) for cell in row))
-    Console().print(shown)
+    Console(highlight=False).print(shown)
 
 
 _NUMBER = re.compile(r"-|-?[0-9][0-9.,e+-]*")
@@ -230,5 +237,9 @@ def _say(label: str, style: str, message: str) -> None:
 
 
 def _styled(text: str, style: str, stream: TextIO) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if _may_style(stream) else text
+
+
+def _may_style(stream: TextIO) -> bool:
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return text if plain or not stream.isatty() else f"\x1b[{style}m{text}\x1b[0m"
+    return stream.isatty() and not plain

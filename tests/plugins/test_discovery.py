@@ -83,11 +83,11 @@ def test_a_home_that_cannot_be_written_is_not_worth_a_word(site: Site) -> None:
 
 def test_a_disabled_plugin_is_listed_but_not_imported(site: Site) -> None:
     site.install("rrq-noisy", f"print('imported')\n{GOOD}".replace("\n    ", "\n"))
-    assert "imported" in site.rrq("plugins", "list").stdout
+    assert "imported" in site.rrq("plugins", "list").stderr
 
     ran = site.rrq("plugins", "list", RRQ_DISABLED_PLUGINS="noisy")
 
-    assert "imported" not in ran.stdout
+    assert "imported" not in ran.stderr
     assert "noisy\t1.0\trrq-noisy\t-\tdisabled" in ran.stdout
 
 
@@ -215,5 +215,11 @@ def test_without_plugins_none_is_imported(site: Site) -> None:
     ran = site.rrq("--no-plugins", "plugins", "list")
 
     assert ran.returncode == 0
-    assert "imported" not in ran.stdout
+    assert "imported" not in ran.stderr
     assert "noisy" not in ran.stdout
+
+
+def test_what_a_plugin_prints_on_import_does_not_spoil_json(site: Site) -> None:
+    site.install("rrq-noisy", f"print('imported')\n{GOOD}".replace("\n    ", "\n"))
+
+    assert site.listed()["noisy"]["status"] == "active"
