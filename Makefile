@@ -1,4 +1,4 @@
-.PHONY: sync test lint wheels
+.PHONY: sync demo test lint wheels bench
 
 # uv comes from pip, into a folder of the checkout, when the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -19,3 +19,9 @@ lint: sync
 
 wheels: sync
 	rm -rf dist && $(UV) build --quiet --all-packages --wheel --out-dir dist
+
+demo: sync
+	$(UV) run --no-sync rrq demo
+
+bench: sync
+	$(UV) run --no-sync python benchmarks/end_to_end.py

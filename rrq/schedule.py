@@ -83,7 +83,8 @@ def _is_second_time_around(local: datetime) -> bool:
 
 def _zone(name: str | None) -> tzinfo:
     if name is None:
-        return tzlocal()
+        local: tzinfo = tzlocal()
+        return local
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -46,7 +46,8 @@ class EndWatch:
                     return status
                 self._ensure_reader()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), ASK_AGAIN_SECONDS)
+                    async with asyncio.timeout(ASK_AGAIN_SECONDS):
+                        await ended.wait()
                 ended.clear()
         finally:
             waiting = self._ended[job_id]

@@ -16,10 +16,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
+from rrq.dsn import mask_dsn
 from rrq.embedded.binary import find_server_binary
 from rrq.embedded.guard import LAUNCHER, Guard
 from rrq.exc import EmbeddedRedisError
+
+DEFAULT_PORT = 6379
+LOOPBACK = ("localhost", "127.0.0.1")
 
 LONGEST_SOCKET_PATH_BYTES = 99
 """macOS takes 103, Linux 107."""
@@ -33,6 +38,7 @@ class EmbeddedRedis:
 
     Args:
         tcp: listen on a free loopback port instead of a unix socket.
+        port: listen on this loopback port.
         persistence: keep an append-only file (fsync every second), so that the data outlives
             `kill` and `restart`. Without it a restarted server is empty.
         options: further arguments of the server, such as `["--maxmemory", "10mb"]`; they come
@@ -48,12 +54,14 @@ class EmbeddedRedis:
         self,
         *,
         tcp: bool = False,
+        port: int | None = None,
         persistence: bool = False,
         options: Sequence[str] = (),
         binary: str | os.PathLike[str] | None = None,
         start_timeout_seconds: float = 15.0,
     ) -> None:
-        self._tcp = tcp
+        self._tcp = tcp or port is not None
+        self._wanted_port = port
         self._persistence = persistence
         self._options = list(options)
         self._binary = binary
@@ -63,6 +71,28 @@ class EmbeddedRedis:
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
         self._kept = False
+
+    @classmethod
+    def at(cls, dsn: str) -> EmbeddedRedis:
+        """A server, not started yet, for a loopback address that is in somebody's configuration.
+
+        Raises:
+            EmbeddedRedisError: the address is not one that we can listen on, or is taken.
+        """
+        parts = urlsplit(dsn)
+        if parts.scheme != "redis" or parts.hostname not in LOOPBACK or parts.password:
+            raise EmbeddedRedisError(
+                f"An embedded Redis cannot stand in for {mask_dsn(dsn)}: set `redis_dsn` to "
+                "redis://localhost:PORT/0"
+            )
+        port = parts.port or DEFAULT_PORT
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise EmbeddedRedisError(
+                    f"Something listens at localhost:{port} already: leave out "
+                    "--embedded-redis to use it, or configure another port"
+                )
+        return cls(port=port)
 
     def __enter__(self) -> EmbeddedRedis:
         self.start()
@@ -223,7 +253,7 @@ class EmbeddedRedis:
             self._directory = None
             raise
         if self._tcp:
-            self._port = _free_port()
+            self._port = self._wanted_port or _free_port()
 
     def _launch(self, binary: Path) -> None:
         command = [str(binary), *self._arguments(), *self._options]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import (
@@ -32,6 +32,8 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 RESPONSE_TIMEOUT_SECONDS = 5.0
 """No step takes that long: a connection that is silent for longer is dead (half open)."""
 
+WAIT_FOR_CONNECTION_SECONDS = 30.0
+
 _WAITING_KINDS = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -46,7 +48,7 @@ _WAITING_KINDS = (
 _WAITING_CODES = ("LOADING", "READONLY", "OOM", "BUSY", "MISCONF", "MASTERDOWN", "NOREPLICAS")
 
 
-def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 100) -> Redis:
+def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 32) -> Redis:
     """A client for the settings' `redis_dsn`; it connects when it is first used.
 
     Args:
@@ -55,8 +57,10 @@ def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 1
     """
     # A Unix socket knows no keepalive, and redis-py refuses the option for it.
     tcp_only = {} if settings.redis_dsn.startswith("unix:") else {"socket_keepalive": True}
-    client: Redis = Redis.from_url(
+    # A thousand calls at once wait for a connection, rather than each opening one or failing.
+    pool = BlockingConnectionPool.from_url(
         settings.redis_dsn,
+        timeout=WAIT_FOR_CONNECTION_SECONDS,
         protocol=2,
         decode_responses=False,
         # A foreign id that is not UTF-8 must survive the way into Python and back.
@@ -67,6 +71,7 @@ def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 1
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05) if retries else NoBackoff(), retries),
         **tcp_only,
     )
+    client: Redis = Redis.from_pool(pool)
     return client
 
 

@@ -1,0 +1,107 @@
+"""How fast is RRQ by itself? No-op jobs, enqueueing, start latency, and what idling costs.
+
+    python benchmarks/end_to_end.py            # about a minute
+    python benchmarks/end_to_end.py --jobs 5000
+
+Each figure of speed is followed by its ratio to the ceiling of this run: the claim and settle
+steps called directly, without orchestrator and executors. Compare ratios, not absolute figures:
+machines differ, and the same machine differs from one minute to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import time
+
+from rig import Rig, ceiling_jobs_per_second, cpu_seconds, memory_mb, percentile, rig
+
+
+async def main(jobs: int, samples: int) -> None:
+    async with rig() as bench:
+        ceiling = await ceiling_jobs_per_second(bench, jobs)
+        report("ceiling: claim + settle, 50 jobs a call", ceiling, "jobs/s")
+        for processes, in_flight in ((1, 32), (2, 32), (1, 1)):
+            await throughput(bench, jobs, processes, in_flight, ceiling)
+        await enqueueing(bench, jobs, ceiling)
+        await idling(bench, samples)
+    help_seconds()
+
+
+async def throughput(bench: Rig, jobs: int, processes: int, in_flight: int, ceiling: float) -> None:
+    """From the start of the first job to the end of the last, by Redis' clock."""
+    await bench.empty()
+    await bench.enqueue("noop", jobs)
+    async with bench.worker(processes=processes, in_flight=in_flight, burst=True) as worker:
+        await asyncio.to_thread(worker.wait)
+    times = await bench.times("start_time", "completion_time")
+    seconds = max(end for _, end in times) - min(start for start, _ in times)
+    label = f"no-op jobs, {processes} process(es), {in_flight} in flight each"
+    report(label, jobs / seconds, "jobs/s", ceiling)
+
+
+async def enqueueing(bench: Rig, jobs: int, ceiling: float) -> None:
+    await bench.empty()
+    began = time.perf_counter()
+    await bench.enqueue("noop", jobs)
+    report("enqueue_many", jobs / (time.perf_counter() - began), "jobs/s", ceiling)
+    singles = max(500, jobs // 10)
+    began = time.perf_counter()
+    for _ in range(singles):
+        await bench.client.enqueue("noop")
+    report("enqueue, one by one", singles / (time.perf_counter() - began), "jobs/s", ceiling)
+
+
+async def idling(bench: Rig, samples: int) -> None:
+    """Start latency on an idle worker, and what the worker costs while nothing happens."""
+    await bench.empty()
+    redis = bench.client.job_store.redis
+    async with bench.worker(processes=1, in_flight=32) as worker:
+        await asyncio.sleep(1)
+        before, cpu_before = await redis.info("stats"), cpu_seconds(worker.pid)
+        await asyncio.sleep(5)
+        after, cpu_after = await redis.info("stats"), cpu_seconds(worker.pid)
+        # Minus the INFO that counts itself.
+        commands = after["total_commands_processed"] - before["total_commands_processed"] - 1
+        report("idle worker: Redis commands", commands / 5, "a second")
+        report("idle worker: processor", 100 * (cpu_after - cpu_before) / 5, "%")
+        report("idle worker: memory", memory_mb(worker.pid), "MB")
+        for _ in range(samples):
+            job = await bench.client.enqueue("noop")
+            assert job is not None
+            await bench.client.wait(job, timeout=10)
+            await asyncio.sleep(0.01)
+    waits = [
+        1000 * (start - enqueued)
+        for enqueued, start in await bench.times("enqueue_time", "start_time")
+    ]
+    for percent in (50, 95, 99):
+        report(f"start latency on an idle worker, p{percent}", percentile(waits, percent), "ms")
+
+
+def help_seconds() -> None:
+    """The best of five, since it is the start-up of one process."""
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "rrq", "--help"], stdout=subprocess.DEVNULL, check=True
+        )
+        times.append(time.perf_counter() - began)
+    report("rrq --help", min(times), "s")
+
+
+def report(label: str, figure: float, unit: str, ceiling: float | None = None) -> None:
+    text = f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
+    ratio = f"   {figure / ceiling:.2f} of the ceiling" if ceiling else ""
+    print(f"{label:<46}{text:>10} {unit}{ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=20_000, help="jobs in each run")
+    parser.add_argument("--samples", type=int, default=300, help="jobs for the start latency")
+    options = parser.parse_args()
+    asyncio.run(main(options.jobs, options.samples))

@@ -1,0 +1,149 @@
+"""A private Redis, a real worker process and what is measured of them, for every benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rrq import JobRequest, RRQClient, RRQSettings
+from rrq.embedded import EmbeddedRedis
+from rrq.store.verdict import Verdict
+
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Rig:
+    """One server, one client, and workers on demand."""
+
+    server: EmbeddedRedis
+    settings: RRQSettings
+    client: RRQClient
+
+    async def empty(self) -> None:
+        """Forget everything that is in Redis, and its statistics."""
+        await self.client.job_store.redis.flushall()
+        await self.client.job_store.redis.config_resetstat()
+
+    async def enqueue(self, function: str, count: int, *args: object) -> None:
+        """Put jobs into the default queue, in bulk."""
+        await self.client.enqueue_many(JobRequest(function, args) for _ in range(count))
+
+    async def times(self, field_a: str, field_b: str) -> list[tuple[float, float]]:
+        """Two times of every job in Redis, in seconds since the epoch."""
+        redis = self.client.job_store.redis
+        keys = [key async for key in redis.scan_iter("rrq:job:*", count=1000)]
+        times = []
+        for start in range(0, len(keys), 1000):
+            async with redis.pipeline(transaction=False) as pipeline:
+                for key in keys[start : start + 1000]:
+                    pipeline.hmget(key, field_a, field_b)
+                for a, b in await pipeline.execute():
+                    times.append((_seconds(a), _seconds(b)))
+        return times
+
+    @asynccontextmanager
+    async def worker(
+        self, *, processes: int, in_flight: int, burst: bool = False
+    ) -> AsyncIterator[subprocess.Popen[bytes]]:
+        """A worker process with Python executors, ready unless it is a burst."""
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "rrq.toml"
+            config.write_text(
+                f'redis_dsn = "{self.server.dsn}"\n'
+                "[executors.python]\n"
+                'type = "python"\n'
+                'settings = "handlers:settings"\n'
+                f'cwd = "{HERE}"\n'
+                f"pool_size = {processes}\n"
+                f"max_in_flight = {in_flight}\n"
+            )
+            command = [sys.executable, "-m", "rrq", "worker", "run", "--config", str(config)]
+            worker = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
+                [*command, *(["--burst"] if burst else ["--log-level", "warning"])],
+                stderr=subprocess.DEVNULL if burst else None,
+                stdout=subprocess.DEVNULL,
+            )
+            try:
+                if not burst:
+                    await self._until_ready(worker)
+                yield worker
+            finally:
+                if worker.poll() is None:
+                    worker.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(worker.wait)
+
+    async def _until_ready(self, worker: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 30
+        while not await self.client.job_store.redis.exists("rrq:idle:default"):
+            if worker.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the worker did not become ready (status {worker.poll()})")
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def rig() -> AsyncIterator[Rig]:
+    """A rig on a fresh server."""
+    with EmbeddedRedis() as server:
+        settings = RRQSettings(redis_dsn=server.dsn)
+        async with RRQClient(settings) as client:
+            yield Rig(server, settings, client)
+
+
+async def ceiling_jobs_per_second(rig: Rig, jobs: int) -> float:
+    """The atomic steps alone: claim and settle, in turn, 50 jobs a call."""
+    await rig.empty()
+    await rig.enqueue("noop", jobs)
+    leases = rig.client.job_store.leases
+    done = 0
+    began = time.perf_counter()
+    while done < jobs:
+        claimed = await leases.claim("rrq_worker_ceiling", ["default"], 50, park_ms=1000)
+        await leases.settle(
+            [
+                Verdict(
+                    job_id=claim.job_id,
+                    token=claim.token,
+                    kind="complete",
+                    queue=claim.queue,
+                    text="null",
+                )
+                for claim in claimed.claims
+            ]
+        )
+        done += len(claimed.claims)
+    return jobs / (time.perf_counter() - began)
+
+
+def memory_mb(pid: int) -> float:
+    """The resident memory of a process, in megabytes (Linux)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} has no VmRSS")
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used, in seconds (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The value that `percent` of the values do not exceed."""
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def _seconds(text: bytes) -> float:
+    return datetime.fromisoformat(text.decode()).timestamp()

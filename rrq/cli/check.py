@@ -1,0 +1,84 @@
+"""`rrq check`: is RRQ well here?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rrq.cli import options, render
+from rrq.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from rrq.store.store import JobStore
+
+
+@hookimpl
+def rrq_commands(app: typer.Typer) -> None:
+    """Add `rrq check`, and its old name `rrq health`."""
+    app.command("check")(check)
+    app.command("health", hidden=True)(check)
+
+
+def check(
+    config_only: Annotated[
+        bool,
+        typer.Option(
+            "--config-only",
+            help="Validate the configuration and show each value with its origin.",
+        ),
+    ] = False,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Check that Redis answers and that workers are alive; exits with 1 if not.
+
+    Example: rrq check --config-only
+    """
+    if config_only:
+        _show_configuration(config, redis_dsn, json)
+        return
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> list[tuple[str, dict[str, Any] | None, float | None]]:
+        return [
+            (worker_id, *await store.workers.health(worker_id))
+            for worker_id in await store.workers.ids()
+        ]
+
+    workers = session(config, redis_dsn, ask)
+    render.table(
+        ["worker", "status", "active jobs", "capacity", "queues", "last heartbeat", "ttl seconds"],
+        [
+            (
+                worker_id,
+                health["status"],
+                health["active_jobs"],
+                health["concurrency_limit"],
+                ", ".join(health["queues"]),
+                health["timestamp"],
+                ttl_seconds and round(ttl_seconds),
+            )
+            for worker_id, health, ttl_seconds in workers
+            if health is not None
+        ],
+        json=json,
+        empty="No worker is alive: start one with `rrq worker run`.",
+    )
+    if not workers:
+        raise typer.Exit(1)
+
+
+def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -> None:
+    from rrq.config import check_references, effective_configuration
+    from rrq.exc import ConfigError
+
+    loaded = options.load(config, redis_dsn)
+    render.table(["key", "value", "origin"], effective_configuration(loaded), json=json)
+    errors, warnings = options.plugins(config).check_configuration(loaded.settings)
+    for warning in warnings:
+        render.warning(warning)
+    problems = [*(check_references(loaded.settings) if loaded.path else []), *errors]
+    if problems:
+        raise ConfigError("\n".join(problems))

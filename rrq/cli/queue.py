@@ -1,0 +1,57 @@
+"""`rrq queue`: what waits, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rrq.cli import options, render
+from rrq.cli.groups import command_group
+from rrq.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from rrq.store.queues import QueueSize
+    from rrq.store.store import JobStore
+
+
+@hookimpl
+def rrq_commands(app: typer.Typer) -> None:
+    """Add the group `rrq queue`."""
+    group = command_group(app, "queue", "Look at queues.")
+    group.command("list")(list_queues)
+
+
+def list_queues(
+    show_empty: Annotated[
+        bool, typer.Option("--show-empty", help="Queues without a waiting job too.")
+    ] = False,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """List the queues: how many jobs wait, how many of them are due, and since when.
+
+    Example: rrq queue list --show-empty
+    """
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> list[QueueSize]:
+        return await store.queues.describe(await store.queues.names())
+
+    sizes = [size for size in session(config, redis_dsn, ask) if show_empty or size.waiting]
+    render.table(
+        ["queue", "waiting", "due", "first due", "last due"],
+        [
+            (
+                size.name,
+                size.waiting,
+                size.due,
+                size.first_due_at if json else render.ago(size.first_due_at),
+                size.last_due_at if json else render.ago(size.last_due_at),
+            )
+            for size in sizes
+        ],
+        json=json,
+        empty="No job waits in any queue.",
+    )

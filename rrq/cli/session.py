@@ -1,0 +1,43 @@
+"""`session`: one command's use of Redis, with its errors turned into RRQ's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from rrq.cli import options
+
+if TYPE_CHECKING:
+    from rrq.store.store import JobStore
+
+T = TypeVar("T")
+
+
+def session(
+    config: str | None, redis_dsn: str | None, ask: Callable[[JobStore], Awaitable[T]]
+) -> T:
+    """Ask the store that the options name, and close it again.
+
+    Raises:
+        ConfigError: as `rrq.config.load_settings`.
+        RedisUnavailable: Redis cannot be reached, or refuses us.
+    """
+    settings = options.load(config, redis_dsn).settings
+
+    async def asked() -> T:
+        from redis.exceptions import RedisError
+
+        from rrq.store.connection import require_redis, unavailable
+        from rrq.store.store import JobStore
+
+        store = JobStore(settings)
+        try:
+            await require_redis(store.redis, settings)
+            return await ask(store)
+        except RedisError as error:
+            raise unavailable(settings, error) from error
+        finally:
+            await store.aclose()
+
+    return asyncio.run(asked())

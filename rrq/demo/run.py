@@ -1,0 +1,158 @@
+"""Runs the demo: a private Redis, a worker process with Python executors, and a producer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rrq.client import RRQClient
+from rrq.exc import ExecutorStartError, JobFailed
+from rrq.job import Job
+from rrq.job_request import JobRequest
+from rrq.settings import RRQSettings
+
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+"""`rrq.cli.render.progress`, or anything like it."""
+
+LONGEST_STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRun:
+    """What the demo did.
+
+    Attributes:
+        jobs: every job as it ended.
+        seconds: from the first enqueue to the last end.
+        processes: how many executor processes there were.
+        folder: where the modules are.
+    """
+
+    jobs: list[Job]
+    seconds: float
+    processes: int
+    folder: Path
+
+
+def standard_library() -> tuple[Path, list[Path]]:
+    """The folder of the standard library, and every Python file in it."""
+    folder = Path(sysconfig.get_path("stdlib"))
+    files = sorted(
+        path
+        for path in folder.rglob("*.py")
+        if not {"site-packages", "dist-packages"} & set(path.relative_to(folder).parts)
+    )
+    return folder, files
+
+
+async def run_demo(dsn: str, folder: Path, files: Sequence[Path], progress: Progress) -> DemoRun:
+    """Enqueue a job for each file, and return when all have ended.
+
+    Raises:
+        ExecutorStartError: the worker ended before the jobs; the message is what it said.
+    """
+    # Two attempts, close together: a file that does not parse shows a retry, then a dead letter.
+    settings = RRQSettings(redis_dsn=dsn, default_max_retries=2, base_retry_delay_seconds=0.5)
+    processes = os.cpu_count() or 1
+    async with _worker(settings, processes) as worker, RRQClient(settings) as client:
+        watch = asyncio.create_task(worker.wait())
+        work = asyncio.create_task(_work(client, files, progress))
+        await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            raise ExecutorStartError(f"The demo's worker ended early:\n{_said(worker)}")
+        watch.cancel()
+        jobs, seconds = work.result()
+    return DemoRun(jobs, seconds, processes, folder)
+
+
+async def _work(
+    client: RRQClient, files: Sequence[Path], progress: Progress
+) -> tuple[list[Job], float]:
+    with progress(len(files), "Parsing the standard library") as advance:
+        began = time.monotonic()
+        queued = await client.enqueue_many(
+            JobRequest("measure_module", [str(path)]) for path in files
+        )
+        ids = [job.id for job in queued if job]
+
+        async def ended(job_id: str) -> Job | None:
+            with contextlib.suppress(JobFailed):
+                await client.wait(job_id)
+            advance(1)
+            return await client.get_job(job_id)
+
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(ended(job_id)) for job_id in ids]
+        seconds = time.monotonic() - began
+        return [job for wait in waits if (job := wait.result())], seconds
+
+
+@asynccontextmanager
+async def _worker(settings: RRQSettings, processes: int) -> AsyncIterator[_WorkerProcess]:
+    with tempfile.TemporaryDirectory(prefix="rrq-demo-") as folder:
+        config = Path(folder) / "rrq.toml"
+        config.write_text(
+            "[rrq]\n"
+            f'redis_dsn = "{settings.redis_dsn}"\n'
+            f"default_max_retries = {settings.default_max_retries}\n"
+            f"base_retry_delay_seconds = {settings.base_retry_delay_seconds}\n"
+            "[rrq.executors.python]\n"
+            'type = "python"\n'
+            'settings = "rrq.demo.handlers:settings"\n'
+            f"pool_size = {processes}\n"
+            # Parsing needs the processor: more at once in one process would only wait longer.
+            "max_in_flight = 2\n"
+        )
+        worker = _WorkerProcess(config, Path(folder) / "worker.log")
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+
+
+class _WorkerProcess:
+    """`rrq worker run` in a process of its own, which hears no Ctrl-C but ours."""
+
+    def __init__(self, config: Path, log: Path) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rrq", "worker", "run", "--config", str(config)],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    async def wait(self) -> None:
+        """Return when the process has ended."""
+        while self._process.poll() is None:  # noqa: ASYNC110 - a process sets no event
+            await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """Ask it to end, and see that it does."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_STOP_SECONDS):
+                await self.wait()
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def _said(worker: _WorkerProcess) -> str:
+    lines = worker.log.read_text(errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-8:])
