@@ -92,7 +92,10 @@ class Progress(Struct, kw_only=True, tag_field="type", tag="progress", omit_defa
 
 
 class _ExecutorLine(Struct, kw_only=True):
-    """Every field of every line that an executor may print; `type` tells which it is."""
+    """An outcome, or as much of another message as tells which it is.
+
+    It has no field of the other messages: an outcome may carry anything under their names.
+    """
 
     type: str = "outcome"
     job_id: str | UnsetType = UNSET
@@ -101,17 +104,11 @@ class _ExecutorLine(Struct, kw_only=True):
     error_message: str | None = None
     error_type: str | None = None
     retry_after_seconds: float | None = None
-    current: float | None = None
-    total: float | None = None
-    message: str | None = None
-    protocol_version: str = PROTOCOL_VERSION
-    features: list[str] = []
-    max_in_flight: int | None = None
-    functions: list[str] | None = None
-    runtime: str | None = None
 
 
 _line_decoder = msgspec.json.Decoder(_ExecutorLine)
+_hello_decoder = msgspec.json.Decoder(Hello)
+_progress_decoder = msgspec.json.Decoder(Progress)
 
 
 def decode_executor_line(line: bytes) -> ExecutionOutcome | Hello | Progress:
@@ -122,24 +119,13 @@ def decode_executor_line(line: bytes) -> ExecutionOutcome | Hello | Progress:
     """
     fields = _line_decoder.decode(line)
     if fields.type == "hello":
-        return Hello(
-            protocol_version=fields.protocol_version,
-            features=fields.features,
-            max_in_flight=fields.max_in_flight,
-            functions=fields.functions,
-            runtime=fields.runtime,
-        )
-    if fields.job_id is UNSET:
-        raise ValueError("the field `job_id` is missing")
+        return _hello_decoder.decode(line)
     if fields.type == "progress":
-        return Progress(
-            job_id=fields.job_id,
-            current=fields.current,
-            total=fields.total,
-            message=fields.message,
-        )
+        return _progress_decoder.decode(line)
     if fields.type != "outcome":
         raise ValueError(f"unknown message type {fields.type[:40]!r}")
+    if fields.job_id is UNSET:
+        raise ValueError("the field `job_id` is missing")
     if fields.status is UNSET:
         raise ValueError("the field `status` is missing")
     return ExecutionOutcome(

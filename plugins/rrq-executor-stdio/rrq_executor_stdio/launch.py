@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,17 +56,17 @@ class Launch:
                 start_new_session=True,
                 preexec_fn=_death_with_parent(),
             )
-        except OSError as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise ExecutorStartError(self._why_not(error)) from None
         return spawned
 
-    def _why_not(self, error: OSError) -> str:
+    def _why_not(self, error: Exception) -> str:
         program = self.command[0]
         who = f"executor {self.executor_name!r} cannot start:"
         if self.cwd is not None and not Path(self.cwd).is_dir():
             return f"{who} its directory {str(Path(self.cwd).absolute())!r} (cwd) does not exist"
         if not isinstance(error, FileNotFoundError):
-            return f"{who} {program!r}: {error.strerror or error}"
+            return f"{who} {program!r}: {getattr(error, 'strerror', None) or error}"
         if os.sep in program:
             path = Path(self.cwd or ".", program).absolute()
             if path.exists():

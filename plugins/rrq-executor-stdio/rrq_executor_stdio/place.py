@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from rrq.exc import ExecutorStartError
 from rrq.protocol import Hello
 from rrq_executor_stdio.config import PoolConfig
+from rrq_executor_stdio.flight import Listener
 from rrq_executor_stdio.launch import Launch
-from rrq_executor_stdio.process import ExecutorProcess, Listener
+from rrq_executor_stdio.process import ExecutorProcess
 
 SILENCE_SECONDS = 0.5
 """How long a process that need not say hello is waited for, at first and after a bad start."""

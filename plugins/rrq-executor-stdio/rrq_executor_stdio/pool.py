@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from rrq.exc import ExecutorLost, ExecutorStartError
 from rrq_executor_stdio.config import PoolConfig
+from rrq_executor_stdio.flight import Listener
 from rrq_executor_stdio.launch import Launch
 from rrq_executor_stdio.place import Place, Roster
-from rrq_executor_stdio.process import ExecutorProcess, Listener
+from rrq_executor_stdio.process import ExecutorProcess
 
 _EXIT_SECONDS = (0.5, 2.0)
 """The least and the most that processes may take to exit after their stdin was closed."""

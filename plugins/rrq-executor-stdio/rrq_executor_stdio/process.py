@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import cast
 
 from rrq.exc import ExecutorLost
@@ -24,6 +23,7 @@ from rrq.protocol import (
     encode_line,
 )
 from rrq_executor_stdio.config import PoolConfig
+from rrq_executor_stdio.flight import Flight, Listener
 from rrq_executor_stdio.launch import signal_group
 from rrq_executor_stdio.lines import LineSplitter, LineTooLong, Outbox
 from rrq_executor_stdio.reasons import excerpt, exit_reason
@@ -36,38 +36,6 @@ _EXIT_SECONDS = 0.5
 
 _DRAIN_SECONDS = 0.5
 """How long the pipes of an exited process are read for what it printed last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
-    """Whom a process tells of what happens in it.
-
-    Attributes:
-        room: a request has left it, so that there may be room for another.
-        capacity_changed: it takes more or fewer requests than before.
-        progress: a handler reports about its job.
-    """
-
-    room: Callable[[], None]
-    capacity_changed: Callable[[], None]
-    progress: Callable[[Progress], None]
-
-
-class Flight:
-    """One request that a process has.
-
-    Attributes:
-        outcome: what the caller awaits.
-        heard_at: when the request was sent or last reported progress, by the loop's clock.
-        is_wanted: whether the caller still waits for it.
-    """
-
-    __slots__ = ("heard_at", "is_wanted", "outcome")
-
-    def __init__(self, outcome: asyncio.Future[ExecutionOutcome], heard_at: float) -> None:
-        self.outcome = outcome
-        self.heard_at = heard_at
-        self.is_wanted = True
 
 
 class ExecutorProcess(asyncio.SubprocessProtocol):
@@ -83,7 +51,6 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         introduced: done when it said hello.
         gone: done when it has ended and everything that it printed was read.
         death: why it ended, once it did.
-        was_killed: whether we ended it for a request's sake, not for its own behaviour.
     """
 
     pid: int
@@ -133,6 +100,7 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
 
     @property
     def was_killed(self) -> bool:
+        """Whether it was ended for a request's sake, or dismissed, not for how it behaved."""
         return self._guilt is not None
 
     @property

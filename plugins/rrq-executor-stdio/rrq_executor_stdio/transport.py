@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from rrq.protocol import ExecutionOutcome, ExecutionRequest, encode_line
 from rrq.transport import Transport, TransportContext, TransportStatus
 from rrq_executor_stdio.config import StdioConfig
+from rrq_executor_stdio.flight import Listener
 from rrq_executor_stdio.launch import Launch, environment
 from rrq_executor_stdio.pool import ProcessPool
-from rrq_executor_stdio.process import Listener
 
 
 class StdioTransport(Transport):

@@ -50,6 +50,10 @@ async def test_a_program_that_may_not_be_run_is_named(subject_of: Any, tmp_path:
     assert "script': Permission denied" in message
 
 
+async def test_an_argument_that_no_program_can_be_given_is_refused(subject_of: Any) -> None:
+    assert "embedded null byte" in await why_not(subject_of([sys.executable, "a\0b"]))
+
+
 async def test_a_missing_interpreter_is_told_from_a_missing_program(
     subject_of: Any, tmp_path: Path
 ) -> None:

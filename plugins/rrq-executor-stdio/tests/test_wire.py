@@ -42,9 +42,15 @@ async def test_a_request_has_the_fields_of_the_protocol(running: Any, plain: lis
 
 async def test_the_text_of_a_result_is_not_changed(running: Any, program: Any) -> None:
     text = '{"b": 1.10,  "a": [1e2, 123456789012345678901234567890, "\\u00e9"]}'
-    line = '{"job_id": "JOB", "status": "success", "extra": 1, "result": ' + text + "}"
+    line = '{"job_id": "JOB", "status": "success", "result": ' + text + "}"
     async with running(program(ANSWER % line)) as subject:
         assert bytes((await subject.call("any")).result) == text.encode()
+
+
+async def test_fields_that_an_outcome_does_not_have_are_ignored(running: Any, program: Any) -> None:
+    line = '{"job_id": "JOB", "status": "success", "message": {"total": []}, "features": 1}'
+    async with running(program(ANSWER % line)) as subject:
+        assert (await subject.call("any")).status == "success"
 
 
 async def test_blank_lines_are_ignored(running: Any, program: Any) -> None:
