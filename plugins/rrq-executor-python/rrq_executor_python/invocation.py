@@ -232,6 +232,7 @@ class Execution:
         if isinstance(error, RetryJob) and self.stopped_by is None:
             return self._retried(error)
         if self.stopped_by is None and (why := _misfit(error, handler, context, args, kwargs)):
+            why = printable(why, MESSAGE_LIMIT_BYTES)
             log_line(f"{self._name()}: {why}")
             return self._refused(type(error).__name__, why)
         log_failure(f"{self._name()} failed", error, _OWN_FILES)
@@ -267,8 +268,8 @@ class Execution:
         return ExecutionOutcome(
             job_id=self.request.job_id,
             status=status,
-            error_message=printable(message, MESSAGE_LIMIT_BYTES),
-            error_type=printable(error_type, MESSAGE_LIMIT_BYTES),
+            error_message=message,
+            error_type=error_type,
         )
 
     def _name(self) -> str:

@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> int:
             max_in_flight=options.max_in_flight,
             max_message_bytes=options.max_message_bytes or MAX_MESSAGE_BYTES,
             grace_seconds=options.grace_seconds,
-            has_orchestrator="RRQ_WORKER_ID" in os.environ,
+            has_orchestrator=bool(os.environ.get("RRQ_WORKER_ID")),
         ),
     )
 

@@ -217,8 +217,8 @@ async def _run_hook(name: str, hook: LifecycleHook | None) -> bool:
 
 def _activate_telemetry(settings: RRQSettings) -> None:
     try:
-        from rrq.disabled_plugins import disabled_plugin_names
         from rrq.plugins import load_plugins
+        from rrq.plugins.disabled import disabled_plugin_names
 
         disabled = disabled_plugin_names() | set(settings.plugins.disabled)
         load_plugins(disabled=disabled).telemetry("executor", settings)

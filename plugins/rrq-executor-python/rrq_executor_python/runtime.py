@@ -7,22 +7,22 @@ too many, or nobody reads the outcomes, stdin is not read either.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from contextvars import copy_context
-from typing import Any
+from typing import Literal
 
 import msgspec
 
 from rrq.protocol import (
     PROTOCOL_VERSION,
-    Cancel,
     ExecutionOutcome,
     ExecutionRequest,
     Hello,
     Progress,
     encode_line,
 )
-from rrq_executor_python.failure import log_failure, log_line
+from rrq_executor_python.failure import MESSAGE_LIMIT_BYTES, log_failure, log_line, printable
 from rrq_executor_python.invocation import CANCELLED, Execution, Invoker
 from rrq_executor_python.stdio import LineReader, LineWriter
 
@@ -58,7 +58,7 @@ class Runtime:
         self._waiting_bytes = 0
         self._invoker: Invoker | None = None
         self._context = copy_context()
-        self._writer = LineWriter(outcomes_fd, self._go_on, self.stop)
+        self._writer = LineWriter(outcomes_fd, self._go_on, self._stop_unheard)
         self._reader = LineReader(
             requests_fd, max_message_bytes, self._take_lines, self._refuse_long_line, self.stop
         )
@@ -129,14 +129,21 @@ class Runtime:
         except (ValueError, RecursionError):
             pass
         try:
-            head = _head_decoder.decode(line)
+            # More lenient than the decoder, so that a job whose arguments hold broken text is
+            # answered as itself.
+            values = json.loads(line)
         except (ValueError, RecursionError):
-            head = _Head()
-        if head.protocol_version != PROTOCOL_VERSION:
-            job_id = head.job_id if isinstance(head.job_id, str) else UNKNOWN_JOB
+            values = None
+        head = values if isinstance(values, dict) else {}
+        job_id = head.get("job_id")
+        has_other_version = head.get("protocol_version", PROTOCOL_VERSION) != PROTOCOL_VERSION
+        is_meant_as_request = "function_name" in head or has_other_version
+        if not isinstance(job_id, str) or not is_meant_as_request:
+            job_id = UNKNOWN_JOB
+        if has_other_version:
             self._refuse(job_id, "Unsupported protocol version")
         else:
-            self._refuse(UNKNOWN_JOB, f"Not a request: {error}")
+            self._refuse(job_id, f"The line is not a request: {error}")
 
     def _cancel(self, job_id: str) -> None:
         if execution := self._by_id.get(job_id):
@@ -194,7 +201,10 @@ class Runtime:
         self._writer.send(
             encode_line(
                 ExecutionOutcome(
-                    job_id=job_id, status="error", error_message=message, error_type=error_type
+                    job_id=printable(job_id, MESSAGE_LIMIT_BYTES),
+                    status="error",
+                    error_message=printable(message, MESSAGE_LIMIT_BYTES),
+                    error_type=error_type,
                 )
             )
         )
@@ -204,6 +214,11 @@ class Runtime:
             UNKNOWN_JOB,
             f"The line is longer than {self._max_message_bytes} bytes (max_message_bytes)",
         )
+
+    def _stop_unheard(self) -> None:
+        self._waiting.clear()
+        self.stop()
+        self._go_on()
 
     def _go_on(self) -> None:
         while self._waiting and self._has_room():
@@ -224,11 +239,11 @@ class Runtime:
             self._reader.resume()
 
 
-class _Head(msgspec.Struct):
-    protocol_version: Any = PROTOCOL_VERSION
-    job_id: Any = None
+class _CancelLine(msgspec.Struct):
+    # `rrq.protocol.Cancel` would also take a line without `type`.
+    type: Literal["cancel"]
+    job_id: str
 
 
 _request_decoder = msgspec.json.Decoder(ExecutionRequest)
-_cancel_decoder = msgspec.json.Decoder(Cancel)
-_head_decoder = msgspec.json.Decoder(_Head)
+_cancel_decoder = msgspec.json.Decoder(_CancelLine)

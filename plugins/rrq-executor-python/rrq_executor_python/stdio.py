@@ -195,9 +195,14 @@ class LineWriter:
 
     def send(self, line: bytes) -> None:
         """Write a line, given without its end."""
+        if self._is_broken:
+            return
         if not self._lines:
             self._loop.call_soon(self._collect)
         self._lines.append(line)
+        self._unwritten_bytes += len(line) + 1
+        if self.is_full:
+            self._was_full = True
 
     async def flush(self, within_seconds: float) -> None:
         """Wait until everything is written, or the time is over, or nobody reads any more."""
@@ -212,10 +217,7 @@ class LineWriter:
         self._lines.append(b"")
         text = memoryview(b"\n".join(self._lines))
         self._lines.clear()
-        if self._is_broken:
-            return
         self._unwritten.append(text)
-        self._unwritten_bytes += len(text)
         self._all_written.clear()
         if not self._waiting:
             self._write()
@@ -238,11 +240,9 @@ class LineWriter:
         self._wait(bool(self._unwritten))
         if not self._unwritten:
             self._all_written.set()
-        if self.is_full:
-            self._was_full = True
-        elif self._was_full and not self._unwritten:
-            self._was_full = False
-            self._emptied()
+            if self._was_full:
+                self._was_full = False
+                self._emptied()
 
     def _wait(self, wanted: bool) -> None:
         if wanted and not self._waiting:
@@ -254,6 +254,7 @@ class LineWriter:
     def _give_up(self) -> None:
         self._wait(False)
         self._is_broken = True
+        self._lines.clear()
         self._unwritten.clear()
         self._unwritten_bytes = 0
         self._all_written.set()
