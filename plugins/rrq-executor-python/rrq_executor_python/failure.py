@@ -26,13 +26,19 @@ def error_message(error: BaseException, if_empty: str = UNHANDLED) -> str:
     return printable(text, MESSAGE_LIMIT_BYTES) or if_empty
 
 
-def log_failure(headline: str, error: BaseException, own_files: frozenset[str]) -> None:
+def headline(error: BaseException) -> str:
+    """The exception's type and the first line of its text."""
+    first_line = error_message(error, if_empty="(no text)").strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line}"
+
+
+def log_failure(summary: str, error: BaseException, own_files: frozenset[str]) -> None:
     """Write a line and the exception's traceback to stderr.
 
     Args:
         own_files: source files whose frames at the top of the traceback are left out.
     """
-    log_line(f"{headline}\n{traceback_text(error, own_files)}")
+    log_line(f"{summary}\n{traceback_text(error, own_files)}")
 
 
 def log_line(text: str) -> None:

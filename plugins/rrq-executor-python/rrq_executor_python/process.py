@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rrq.client import RRQClient
 from rrq.executor_settings import LifecycleHook, PythonExecutorSettings
 from rrq.protocol import Hello
-from rrq_executor_python.failure import log_failure, log_line
+from rrq_executor_python.failure import headline, log_failure, log_line
 from rrq_executor_python.invocation import Invoker
 from rrq_executor_python.runtime import Runtime
 
@@ -208,9 +208,7 @@ async def _run_hook(name: str, hook: LifecycleHook | None) -> bool:
         if inspect.isawaitable(answer):
             await answer
     except (Exception, SystemExit) as error:
-        log_failure(
-            f"rrq-executor: {name} failed: {type(error).__name__}: {error}", error, _OWN_FILES
-        )
+        log_failure(f"rrq-executor: {name} failed: {headline(error)}", error, _OWN_FILES)
         return False
     return True
 

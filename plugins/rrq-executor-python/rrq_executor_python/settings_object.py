@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rrq.exc import ConfigError
 from rrq.executor_settings import PythonExecutorSettings
 from rrq.suggestion import did_you_mean
+from rrq_executor_python.failure import headline
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -122,9 +123,7 @@ def _import(path: str, module_name: str) -> ModuleType:
 
 
 def _broken(path: str, module_name: str, error: BaseException) -> BrokenSettingsModule:
-    return BrokenSettingsModule(
-        f"{path}: importing {module_name} raised {type(error).__name__}: {error}"
-    )
+    return BrokenSettingsModule(f"{path}: importing {module_name} raised {headline(error)}")
 
 
 def _candidates(module: ModuleType, attribute: str) -> str:

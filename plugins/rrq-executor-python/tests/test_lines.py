@@ -156,7 +156,7 @@ def test_subprocesses_do_not_inherit_the_protocol(runtime: RuntimeProcess) -> No
 def test_a_forked_child_does_not_have_the_protocol(runtime: RuntimeProcess) -> None:
     assert runtime.process.stdout is not None
     inode = os.fstat(runtime.process.stdout.fileno()).st_ino
-    holders = [os.stat(path) for path in Path(f"/proc/{runtime.process.pid}/fd").iterdir()]
+    holders = [path.stat() for path in Path(f"/proc/{runtime.process.pid}/fd").iterdir()]
     assert inode in [holder.st_ino for holder in holders]
     assert runtime.call("count_in_forked_child", inode)["result"] == 0
 
