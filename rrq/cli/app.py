@@ -116,7 +116,7 @@ def _root(
 
 def _show_version() -> None:
     from rrq import __version__
-    from rrq.plugin_discovery import find_plugins
+    from rrq.plugins.discovery import find_plugins
 
     typer.echo(f"rrq {__version__}")
     for found in [] if options.uses_only_builtin_plugins() else find_plugins():

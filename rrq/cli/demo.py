@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -32,6 +31,8 @@ def demo(
     Each job parses one file and counts its lines, functions and classes. Some files there do not
     parse, on purpose, and so end in the dead letter queue.
     """
+    import asyncio
+
     from rrq.demo.report import show
     from rrq.demo.run import run_demo, standard_library
     from rrq.embedded import EmbeddedRedis

@@ -78,8 +78,8 @@ def uses_only_builtin_plugins() -> bool:
 def plugins(config: str | None) -> Plugins:
     """The plugins for a command: without those that are disabled, loaded once a process."""
     if config not in _loaded:
-        from rrq.disabled_plugins import disabled_plugin_names
         from rrq.plugins import load_plugins
+        from rrq.plugins.disabled import disabled_plugin_names
 
         _loaded[config] = load_plugins(
             disabled=disabled_plugin_names(config), only_builtin=_only_builtin

@@ -14,8 +14,8 @@ from rrq.exc import ConfigError
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from rrq.plugin_description import ConfigurationKey
-    from rrq.plugin_records import PluginRecord
+    from rrq.plugins.description import ConfigurationKey
+    from rrq.plugins.records import PluginRecord
     from rrq.settings import RRQSettings
 
 
@@ -54,7 +54,7 @@ def show_plugin(
     json: options.JsonOption = False,
 ) -> None:
     """Show one plugin in full, with its configuration keys and their current values."""
-    from rrq.plugin_description import describe
+    from rrq.plugins.description import describe
 
     plugins = options.plugins(config)
     plugins.record(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +22,8 @@ def session(
         ConfigError: as `rrq.config.load_settings`.
         RedisUnavailable: Redis cannot be reached, or refuses us.
     """
+    import asyncio
+
     settings = options.load(config, redis_dsn).settings
 
     async def asked() -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +13,8 @@ from rrq.cli.groups import command_group
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rrq.config import LoadedSettings
     from rrq.orchestrator.worker import Worker
     from rrq.plugins import Plugins
@@ -68,6 +69,8 @@ def run(
 
 
 def _run_loop(loaded: LoadedSettings, plugins: Plugins, queues: list[str], burst: bool) -> None:
+    import asyncio
+
     from rrq.orchestrator.worker import Worker
 
     async def work() -> None:

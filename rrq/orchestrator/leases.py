@@ -72,6 +72,8 @@ class LeaseKeeper:
         return time.monotonic() - self._link.restored_at >= self._renew_every_seconds
 
     async def _reap(self) -> None:
+        if not await self._leases.any_held():
+            return
         while reaped := await self._leases.reap(BATCH):
             for lease in reaped:
                 self._log(lease)

@@ -21,6 +21,7 @@ from rrq.orchestrator.job_telemetry import JobTelemetry
 from rrq.orchestrator.lane import Lane
 from rrq.orchestrator.leases import LeaseKeeper
 from rrq.orchestrator.mailbox import Mailbox
+from rrq.orchestrator.memory import give_back_unused
 from rrq.orchestrator.redis_link import RedisLink
 from rrq.orchestrator.routing import Router
 from rrq.orchestrator.settlement import Settlement
@@ -139,6 +140,7 @@ class Worker:
             await require_redis(self.store.redis, self.settings)
             await self._start_executors()
             await self._plugins.worker_started(self._view())
+            give_back_unused()
             self._status = "running"
             stages = [
                 asyncio.create_task(stage, name=name)

@@ -22,7 +22,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from rrq.config import mask_dsn
+from rrq.dsn import mask_dsn
 from rrq.exc import RedisUnavailable
 
 if TYPE_CHECKING:

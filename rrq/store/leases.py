@@ -13,6 +13,8 @@ from rrq.store.replies import text
 from rrq.store.verdict import SettleAnswer, Verdict
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from rrq.settings import RRQSettings
     from rrq.store.keys import Keys
     from rrq.store.scripts import Steps
@@ -62,7 +64,9 @@ class OwnedLease:
 class Leases:
     """Claim, settle, renew, reap: see the Lua file of each for what it keeps true."""
 
-    def __init__(self, steps: Steps, keys: Keys, settings: RRQSettings) -> None:
+    def __init__(self, redis: Redis, steps: Steps, keys: Keys, settings: RRQSettings) -> None:
+        self._redis = redis
+        self._keys = keys
         self._steps = steps
         self._lease_ms = round(settings.lease_seconds * 1000)
         self._unique_ttl_ms = settings.default_unique_job_lock_ttl_seconds * 1000
@@ -132,6 +136,10 @@ class Leases:
             return []
         changed = await self._steps.call("renew", *arguments)
         return [(text(job_id), what.decode()) for job_id, what in changed]
+
+    async def any_held(self) -> bool:
+        """Whether anybody holds a lease: a cheap question, for one who asks every second."""
+        return bool(await self._redis.exists(self._keys.leases))
 
     async def reap(self, limit: int = 100) -> list[Reaped]:
         """Requeue jobs whose lease ran out, or dead-letter those that were lost too often."""

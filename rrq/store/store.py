@@ -36,7 +36,7 @@ class JobStore:
         self.keys = Keys(settings.key_prefix)
         steps = Steps(self.redis, settings.key_prefix)
         self.jobs = Jobs(self.redis, steps, self.keys, settings)
-        self.leases = Leases(steps, self.keys, settings)
+        self.leases = Leases(self.redis, steps, self.keys, settings)
         self.queues = Queues(self.redis, self.keys)
         self.workers = Workers(self.redis, self.keys)
         self.dead_letters = DeadLetters(self.redis, self.keys)

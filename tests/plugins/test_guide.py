@@ -115,7 +115,7 @@ def test_the_command_of_the_guide_runs(site: Site) -> None:
 
 
 def test_the_hooks_of_the_guide_are_the_hooks_there_are() -> None:
-    from rrq.plugin_hooks import HOOKS
+    from rrq.plugins.hooks import HOOKS
 
     assert re.findall(r"^\| `(rrq_\w+)\(", GUIDE.read_text(), re.M) == list(HOOKS)
 

@@ -66,7 +66,9 @@ local function queue_of(id)
   return name and bare(name, queue_root)
 end
 
+-- Whether it may get a new definition: a running one may not, even if somebody queued it again.
 local function is_waiting(id)
+  if is_running(id) then return false end
   local queue = queue_of(id)
   return queue and redis.call('ZSCORE', queue_root .. queue, id) and true or false
 end

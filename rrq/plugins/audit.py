@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rrq.exc import ConfigError, PluginError
-from rrq.plugin_configuration import table_of
+from rrq.plugins.configuration import table_of
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
-    from rrq.plugin_records import PluginRecord
     from rrq.plugins import Plugins
+    from rrq.plugins.records import PluginRecord
     from rrq.settings import RRQSettings
 
 

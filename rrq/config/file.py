@@ -55,7 +55,7 @@ def read_config_file(path: Path | None, reason: str) -> ConfigFile:
     """
     if path is None:
         return ConfigFile(None, reason, {}, (), (), {})
-    from rrq.config_lines import key_lines
+    from rrq.config.lines import key_lines
 
     text = read_text(path, reason)
     document = parse_toml(text, path)

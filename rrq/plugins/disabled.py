@@ -9,8 +9,8 @@ import os
 import re
 from typing import Any
 
-from rrq.config_environment import disabled_by_environment, read_environment
-from rrq.config_file import choose_config_file, read_text
+from rrq.config.environment import disabled_by_environment, read_environment
+from rrq.config.file import choose_config_file, read_text
 from rrq.exc import ConfigError
 
 _BAD_LINES_PASSED_OVER = 20

@@ -1,6 +1,4 @@
-"""Where the settings come from: a TOML file, the environment, `.env`, the command line.
-
-    settings = load_toml_settings("rrq.toml")
+"""Puts the sources of the settings together: file, environment, `.env`, command line.
 
 Every mistake is a `ConfigError` of one or two lines that names the file, the line and the key,
 or the variable. `docs/reference/configuration.md` has all keys.
@@ -13,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rrq.config_environment import (
+from rrq.config.environment import (
     Environment,
     disabled_by_environment,
     read_environment,
     unknown_variable_warnings,
 )
-from rrq.config_file import ConfigFile, KeyPath, choose_config_file, read_config_file
-from rrq.config_problems import (
+from rrq.config.file import ConfigFile, KeyPath, choose_config_file, read_config_file
+from rrq.config.problems import (
     KNOWN_KEYS,
     SCALAR_KEYS,
     Problem,
@@ -28,19 +26,9 @@ from rrq.config_problems import (
     mask_secrets,
     validate,
 )
-from rrq.dsn import mask_dsn
 from rrq.exc import ConfigError, ConfigNotFound
 from rrq.settings import RRQSettings
 from rrq.suggestion import did_you_mean
-
-__all__ = [
-    "LoadedSettings",
-    "check_references",
-    "effective_configuration",
-    "load_settings",
-    "load_toml_settings",
-    "mask_dsn",
-]
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rrq.exc import PluginError
-from rrq.plugin_configuration import plugin_configuration as plugin_configuration
-from rrq.plugin_records import PluginRecord as PluginRecord
-from rrq.plugin_registry import Registry, is_builtin
+from rrq.plugins.configuration import plugin_configuration
+from rrq.plugins.records import PluginRecord
+from rrq.plugins.registry import Registry, is_builtin
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Plugins:
         Raises:
             PluginError: there is no such active plugin, or its declaration is wrong.
         """
-        from rrq.plugin_configuration import model_of
+        from rrq.plugins.configuration import model_of
 
         plugin = self.registry.hooks.plugin(name)
         if plugin is None:
@@ -215,7 +215,7 @@ class Plugins:
     def check_configuration(self, settings: RRQSettings) -> tuple[list[str], list[str]]:
         """What is wrong in `[rrq.plugins]`: errors, and warnings, such as for a table of a
         plugin that is not installed."""
-        from rrq.plugin_audit import audit
+        from rrq.plugins.audit import audit
 
         return audit(self, settings)
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from rrq.plugin_discovery import FoundPlugin, find_plugins, import_plugin
-from rrq.plugin_hooks import HOOKS, Hooks, UnfitPlugin
-from rrq.plugin_records import PluginRecord
+from rrq.plugins.discovery import FoundPlugin, find_plugins, import_plugin
+from rrq.plugins.hooks import HOOKS, Hooks, UnfitPlugin
+from rrq.plugins.records import PluginRecord
 
 logger = logging.getLogger("rrq.plugins")
 

@@ -10,8 +10,8 @@ from rrq.exc import ConfigError, PluginError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from rrq.plugin_records import PluginRecord
     from rrq.plugins import Plugins
+    from rrq.plugins.records import PluginRecord
     from rrq.settings import RRQSettings
 
 
@@ -85,7 +85,7 @@ def describe(plugins: Plugins, name: str, settings: RRQSettings | None) -> Plugi
 
 
 def _values_in_force(plugins: Plugins, name: str, settings: RRQSettings) -> dict[str, Any]:
-    from rrq.config_problems import mask_secrets
+    from rrq.config.problems import mask_secrets
 
     configuration = plugins.configuration(name, settings)
     values = configuration.model_dump(mode="json") if configuration else {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from rrq.config_file import KeyPath
+from rrq.config.file import KeyPath
 
 _LONGEST_STATEMENT_LINES = 200
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from rrq.config_file import KeyPath
+from rrq.config.file import KeyPath
 from rrq.dsn import ACCEPTED_FORMS, dsn_problem, mask_dsn
 from rrq.settings import CronJob, PluginsConfig, RRQSettings
 from rrq.suggestion import did_you_mean
