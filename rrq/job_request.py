@@ -72,7 +72,7 @@ def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
         fields["trace_context"] = encode_json(dict(request.trace_context))
     timed = request.defer_until is not None
     return NewJob(
-        job_id=request.job_id or request.fresh_id,
+        job_id=request.job_id or request.fresh_id or str(uuid4()),
         queue=keys.bare_queue(queue_name),
         fields=fields,
         timing="at" if timed else "in",

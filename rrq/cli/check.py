@@ -72,6 +72,7 @@ def check(
 
 def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -> None:
     from rrq.config import check_references, effective_configuration
+    from rrq.cron import cron_entries
     from rrq.exc import ConfigError
 
     loaded = options.load(config, redis_dsn)
@@ -79,6 +80,7 @@ def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -
     errors, warnings = options.plugins(config).check_configuration(loaded.settings)
     for warning in warnings:
         render.warning(warning)
+    cron_entries(loaded.settings)
     problems = [*(check_references(loaded.settings) if loaded.path else []), *errors]
     if problems:
         raise ConfigError("\n".join(problems))

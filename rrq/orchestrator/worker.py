@@ -11,8 +11,10 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from rrq.cron import cron_entries
 from rrq.exc import ConfigError
 from rrq.hookspecs import WorkerView
+from rrq.orchestrator.cron import CronTicker
 from rrq.orchestrator.decision import Decider
 from rrq.orchestrator.dispatch import Dispatch
 from rrq.orchestrator.heartbeat import Heartbeat, age_seconds
@@ -124,6 +126,12 @@ class Worker:
             interval_seconds=settings.worker_health_check_interval_seconds,
             measure=self._measure,
         )
+        entries = cron_entries(settings)
+        self._cron = (
+            CronTicker(entries=entries, store=self.store, settings=settings, link=link)
+            if entries
+            else None
+        )
         self._link = link
 
     # -- life ---------------------------------------------------------------------------
@@ -151,6 +159,7 @@ class Worker:
                     ("mailbox", self._mailbox.run()),
                     ("heartbeat", self._heartbeat.run()),
                     ("summary", self.tally.summarize()),
+                    *([("cron", self._cron.run())] if self._cron else []),
                 )
             ]
             await self._claim_until_stopped(stages)

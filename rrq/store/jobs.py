@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from rrq.exc import DuplicateJob, JobAlreadyRunning, MalformedJob
@@ -45,7 +46,7 @@ class NewJob:
     timing: Literal["in", "at"] = "in"
     timing_ms: float = 0
     unique_key: str = ""
-    unique_ttl_ms: int = 0
+    unique_ttl_ms: int = 21_600_000
     on_conflict: OnConflict = "skip"
     nonce: str = ""
 
@@ -87,19 +88,7 @@ class Jobs:
         """
         arguments: list[str | bytes | int | float] = [self._default_dlq, len(jobs)]
         for job in jobs:
-            arguments += (
-                job.job_id,
-                job.queue,
-                job.timing,
-                repr(job.timing_ms),
-                job.unique_key,
-                job.unique_ttl_ms or self._unique_ttl_ms,
-                job.on_conflict,
-                job.nonce,
-                len(job.fields),
-            )
-            for name, value in job.fields.items():
-                arguments += (name, value)
+            arguments += described(job)
         now_ms, *answers = await self._steps.call("enqueue", *arguments)
         if answers and answers[0][0] == b"refused":
             _, index, kind, holder = answers[0]
@@ -169,6 +158,22 @@ def _status(job_id: str, status: bytes) -> JobStatus:
         return JobStatus(text(status))
     except ValueError as error:
         raise MalformedJob(f"Job {job_id}: the field `status` cannot be read: {error}") from error
+
+
+def described(job: NewJob) -> list[str | bytes | int | float]:
+    """A job as the steps that enqueue take it: see `lua/_enqueue.lua`."""
+    return [
+        job.job_id,
+        job.queue,
+        job.timing,
+        repr(job.timing_ms),
+        job.unique_key,
+        job.unique_ttl_ms,
+        job.on_conflict,
+        job.nonce,
+        len(job.fields),
+        *chain.from_iterable(job.fields.items()),
+    ]
 
 
 def time_from_ms(ms: float | str | bytes) -> datetime:

@@ -116,5 +116,6 @@ class Keys:
     # -- cron ---------------------------------------------------------------------------
 
     def cron(self, name: str) -> str:
-        """String: the last slot of this cron job that was enqueued or skipped, in ms."""
+        """String: the last slot of this cron job that was taken or skipped, in ms, and the
+        schedule that it is a slot of; expires after 400 days."""
         return f"{self.prefix}:cron:{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rrq.store.connection import connect
+from rrq.store.cron import CronSlots
 from rrq.store.dlq import DeadLetters
 from rrq.store.jobs import Jobs
 from rrq.store.keys import Keys
@@ -27,7 +28,7 @@ class JobStore:
     Attributes:
         settings: what it was made from.
         redis: the client, shared by all rooms.
-        jobs, queues, leases, workers, dead_letters: the rooms.
+        jobs, queues, leases, workers, dead_letters, cron: the rooms.
     """
 
     def __init__(self, settings: RRQSettings, *, redis: Redis | None = None) -> None:
@@ -37,6 +38,7 @@ class JobStore:
         steps = Steps(self.redis, settings.key_prefix)
         self.jobs = Jobs(self.redis, steps, self.keys, settings)
         self.leases = Leases(self.redis, steps, self.keys, settings)
+        self.cron = CronSlots(self.redis, steps, self.keys, settings)
         self.queues = Queues(self.redis, self.keys)
         self.workers = Workers(self.redis, self.keys)
         self.dead_letters = DeadLetters(self.redis, self.keys)
