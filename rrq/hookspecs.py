@@ -59,7 +59,9 @@ def rrq_transports() -> Mapping[str, type[Transport]]:  # type: ignore[empty-bod
 
 
 @hookspec(firstresult=True)
-def rrq_route(job: RoutableJob, executors: tuple[str, ...]) -> str | None:
+def rrq_route(
+    job: RoutableJob, executors: tuple[str, ...], settings: RRQSettings | None
+) -> str | None:
     """Name the executor for a claimed job without an `executor#` prefix, or pass with None."""
 
 

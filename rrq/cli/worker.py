@@ -14,6 +14,7 @@ from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from rrq.config import LoadedSettings
     from rrq.orchestrator.worker import Worker
@@ -59,16 +60,23 @@ def run(
     _configure_logging(log_format, log_level)
     loaded = options.load(config, redis_dsn, require_file=True)
     plugins = options.plugins(config)
+    _check_queues(loaded, queue or [])
     _check(loaded, plugins)
     with ExitStack() as stack:
         if embedded_redis:
             from rrq.embedded import EmbeddedRedis
 
             stack.enter_context(EmbeddedRedis.at(loaded.settings.redis_dsn))
-        _run_loop(loaded, plugins, queue or [], burst)
+        _run_loop(loaded, plugins, queue or [], burst, _speaker(log_format))
 
 
-def _run_loop(loaded: LoadedSettings, plugins: Plugins, queues: list[str], burst: bool) -> None:
+def _run_loop(
+    loaded: LoadedSettings,
+    plugins: Plugins,
+    queues: list[str],
+    burst: bool,
+    announce: Callable[[str], None],
+) -> None:
     import asyncio
 
     from rrq.orchestrator.worker import Worker
@@ -78,24 +86,34 @@ def _run_loop(loaded: LoadedSettings, plugins: Plugins, queues: list[str], burst
 
         worker = Worker(loaded.settings, plugins, queues=queues, burst=burst)
         with on_signals(worker.stop, worker.stop_now):
-            _announce(loaded, plugins, worker)
+            for line in _announcement(loaded, plugins, worker):
+                announce(line)
             await worker.run()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(work())
 
 
-def _announce(loaded: LoadedSettings, plugins: Plugins, worker: Worker) -> None:
-    """One line about which configuration this is, and one about what it makes the worker do."""
+def _speaker(log_format: str) -> Callable[[str], None]:
+    """Where the announcement goes: to people, or into a log of which machines read every line."""
+    if log_format != "json":
+        return render.note
+    import logging
+
+    return logging.getLogger("rrq.worker").info
+
+
+def _announcement(loaded: LoadedSettings, plugins: Plugins, worker: Worker) -> tuple[str, str]:
+    """A line about which configuration this is, and one about what it makes the worker do."""
     from rrq.store.connection import describe_address
 
     source = f"{loaded.path} ({loaded.reason})" if loaded.path else loaded.reason
-    render.note(f"Configuration: {source}")
     active = [one.name for one in plugins.records() if one.status == "active"]
-    render.note(
+    return (
+        f"Configuration: {source}",
         f"Worker {worker.worker_id}: queues {', '.join(worker.queues)}; "
         f"executors {', '.join(worker.lanes)}; plugins {', '.join(active) or 'none'}; "
-        f"Redis {describe_address(loaded.settings.redis_dsn)}"
+        f"Redis {describe_address(loaded.settings.redis_dsn)}",
     )
 
 
@@ -114,6 +132,7 @@ def _configure_logging(log_format: str, log_level: str) -> None:
 
 def _check(loaded: LoadedSettings, plugins: Plugins) -> None:
     from rrq.config import check_references
+    from rrq.config.executors import executor_options
     from rrq.exc import ConfigError
 
     problems = check_references(loaded.settings)
@@ -122,6 +141,16 @@ def _check(loaded: LoadedSettings, plugins: Plugins) -> None:
         render.warning(warning)
     if problems or errors:
         raise ConfigError("\n".join([*problems, *errors]))
+    for name, executor in loaded.settings.executors.items():
+        executor_options(name, executor, plugins.transport(executor.type).config_model, loaded)
+
+
+def _check_queues(loaded: LoadedSettings, queues: list[str]) -> None:
+    from rrq.store.keys import Keys
+
+    keys = Keys(loaded.settings.key_prefix)
+    if not all(map(keys.bare_queue, queues)):
+        raise typer.BadParameter("a queue needs a name.", param_hint="--queue")
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

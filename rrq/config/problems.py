@@ -90,7 +90,7 @@ def _problem(
         return Problem(path, _unknown_key(path, values, root, name), whole=True)
     if found["type"] == "missing":
         return Problem(path, "is missing")
-    return Problem(path, f"is {_shown(path, found['input'])}, expected {_expected(path, found)}")
+    return Problem(path, f"is {shown(path, found['input'])}, expected {_expected(path, found)}")
 
 
 def _unknown_key(
@@ -112,7 +112,7 @@ def _odd_number(key: str, value: Any) -> list[Problem]:
     if field.annotation not in (int, float):
         return []
     if isinstance(value, bool):
-        return [Problem((key,), f"is {_shown((key,), value)}, expected {_scalar(field)}")]
+        return [Problem((key,), f"is {shown((key,), value)}, expected {_scalar(field)}")]
     try:
         finite = math.isfinite(float(value))
     except (TypeError, ValueError, OverflowError):
@@ -128,7 +128,7 @@ def _plugin_tables(plugins: Any) -> list[Problem]:
     return [
         Problem(
             ("plugins", key),
-            f"is {_shown(('plugins', key), value)}, expected a plugin's table."
+            f"is {shown(('plugins', key), value)}, expected a plugin's table."
             + did_you_mean(key, known),
         )
         for key, value in plugins.items()
@@ -180,7 +180,7 @@ def _scalar(field: FieldInfo) -> str:
     return f"{kind} that is not empty" if "min_length" in bounds else kind
 
 
-def _shown(path: KeyPath, value: Any) -> str:
+def shown(path: KeyPath, value: Any) -> str:
     """The value as people wrote it, short, and without what nobody may read."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -23,8 +23,14 @@ class Route:
     refusal: str | None = None
 
 
+@hookimpl(trylast=True)
+def rrq_route(job: RoutableJob, settings: RRQSettings | None) -> str | None:
+    """RRQ's own rules, behind those of every plugin."""
+    return ConfiguredRoutes(settings).executor_of(job.queue_name) if settings else None
+
+
 class ConfiguredRoutes:
-    """`[rrq.routing]` and `default_executor_name`, as a plugin behind all others."""
+    """`[rrq.routing]` and `default_executor_name`."""
 
     def __init__(self, settings: RRQSettings) -> None:
         root = f"{settings.key_prefix}:queue:"
@@ -38,10 +44,6 @@ class ConfiguredRoutes:
         """The executor for a queue, by its bare name."""
         return self._by_queue.get(queue, self._default)
 
-    @hookimpl(trylast=True)
-    def rrq_route(self, job: RoutableJob) -> str:
-        return self.executor_of(job.queue_name)
-
 
 class Router:
     """Routes claims to the executors that are configured."""
@@ -50,6 +52,7 @@ class Router:
         self, settings: RRQSettings, executors: tuple[str, ...], plugins: Plugins | None = None
     ) -> None:
         self._executors = executors
+        self._settings = settings
         self._routes = ConfiguredRoutes(settings)
         # Asking through pluggy costs as much as the rest of a job's way: only if someone answers.
         self._plugins: Any = plugins if plugins is not None and plugins.has_routes() else None
@@ -81,6 +84,6 @@ class Router:
                 args=bytes(claim.args),
                 kwargs=bytes(claim.kwargs),
             )
-            if answer := self._plugins.route(job, self._executors):
+            if answer := self._plugins.route(job, self._executors, self._settings):
                 return str(answer)
         return self._routes.executor_of(claim.queue)

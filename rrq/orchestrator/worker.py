@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pydantic import ValidationError
-
+from rrq.config.executors import executor_options
 from rrq.cron import cron_entries
-from rrq.exc import ConfigError
 from rrq.hookspecs import WorkerView
 from rrq.orchestrator.cron import CronTicker
 from rrq.orchestrator.decision import Decider
@@ -145,8 +143,8 @@ class Worker:
         """
         stages: list[asyncio.Task[None]] = []
         try:
-            await require_redis(self.store.redis, self.settings)
-            await self._start_executors()
+            if not await self._came_up():
+                return
             await self._plugins.worker_started(self._view())
             give_back_unused()
             self._status = "running"
@@ -179,6 +177,24 @@ class Worker:
         """As `stop`, without a grace period."""
         self._hurrying.set()
         self._stopping.set()
+
+    async def _came_up(self) -> bool:
+        """Whether Redis and the executors came up before the worker was told to stop: either may
+        take as long as its timeout, and nobody who stops a worker waits for that."""
+        starting = asyncio.create_task(self._start(), name="start")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return False
+            starting.result()
+            return True
+        finally:
+            await _cancelled([starting, stopping])
+
+    async def _start(self) -> None:
+        await require_redis(self.store.redis, self.settings)
+        await self._start_executors()
 
     async def _start_executors(self) -> None:
         starts = await asyncio.gather(
@@ -253,10 +269,7 @@ class Worker:
     def _transport(self, name: str) -> Transport:
         config = self.settings.executors[name]
         transport = self._plugins.transport(config.type)
-        try:
-            options = transport.config_model.model_validate(config.transport_options())
-        except ValidationError as error:
-            raise ConfigError(_executor_errors(name, transport, error)) from None
+        options = executor_options(name, config, transport.config_model)
         context = TransportContext(
             executor_name=name,
             worker_id=self.worker_id,
@@ -315,17 +328,6 @@ def _retry_policy(settings: RRQSettings) -> RetryPolicy:
         max_delay_seconds=settings.max_retry_delay_seconds,
         jitter=settings.retry_jitter,
     )
-
-
-def _executor_errors(name: str, transport: type[Transport], error: ValidationError) -> str:
-    """One line for each key of an executor's table that its transport refuses."""
-    known = ", ".join(transport.config_model.model_fields)
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        hint = f" (known keys: {known})" if problem["type"] == "extra_forbidden" else ""
-        lines.append(f"[rrq.executors.{name}] `{key}`: {problem['msg']}{hint}")
-    return "\n".join(lines)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[Any] | asyncio.Future[Any]]) -> None:

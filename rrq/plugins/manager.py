@@ -32,6 +32,7 @@ BUILTIN = [
     "rrq.cli.job",
     "rrq.cli.dlq",
     "rrq.cli.demo",
+    "rrq.orchestrator.routing",
     "rrq.cli.plugins",
 ]
 """RRQ's own plugins. Those in `rrq.cli` are imported when the command line is built, the others
@@ -111,10 +112,18 @@ class Plugins:
         """Whether an installed plugin chooses executors."""
         return bool(self.registry.hooks.implementers("rrq_route", builtin=False))
 
-    def route(self, job: RoutableJob, executors: tuple[str, ...]) -> str | None:
-        """The first plugin's choice of an executor, or None if all pass."""
+    def route(
+        self,
+        job: RoutableJob,
+        executors: tuple[str, ...],
+        settings: RRQSettings | None = None,
+    ) -> str | None:
+        """The first plugin's choice of an executor; RRQ's own rules choose last, and pass
+        without settings. None if all pass."""
         self._load_builtin()
-        for name, answer in self.registry.hooks.call("rrq_route", job=job, executors=executors):
+        for name, answer in self.registry.hooks.call(
+            "rrq_route", job=job, executors=executors, settings=settings
+        ):
             if isinstance(answer, str):
                 return answer
             self._refuse(name, "rrq_route", "a name or None", answer)

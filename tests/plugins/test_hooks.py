@@ -223,7 +223,7 @@ def test_a_trace_shows_every_call_and_answer_on_stderr(site: Site) -> None:
     ours = {"a", "b", "a answered 'gpu'", "b answered []"}
     lines = [line for line in told.splitlines() if line.split(" asks ")[-1].split(": ")[-1] in ours]
     assert lines == [
-        "hook rrq_route(job, executors) asks a",
+        "hook rrq_route(job, executors, settings) asks a",
         "hook rrq_route: a answered 'gpu'",
         "hook rrq_checks(settings) asks b",
         "hook rrq_checks: b answered []",
