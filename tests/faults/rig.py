@@ -268,8 +268,9 @@ class Rig:
         except AssertionError:
             statuses = await self.statuses(waiting)
             some = dict(list(statuses.items())[:5])
+            how_many = f"{len(waiting)} of {len(ids)} jobs"
             raise AssertionError(
-                f"{len(waiting)} of {len(ids)} jobs had not ended after {within_seconds:g} s: {some}"
+                f"{how_many} had not ended after {within_seconds:g} s: {some}"
             ) from None
 
     async def running(self, job_id: str, within_seconds: float = 10.0) -> None:
