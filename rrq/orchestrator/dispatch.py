@@ -224,16 +224,23 @@ class Dispatch:
         if held is not None and held.claim.token == verdict.token:
             self._forget(verdict.job_id)
 
-    def lease_lost(self, job_id: str) -> None:
-        """Another worker may run this job by now: stop it, and say nothing about it."""
+    def lease_lost(self, job_id: str) -> bool:
+        """Another worker may run this job by now: stop it, and settle nothing.
+
+        False if its verdict is on its way, which may be why Redis no longer has the lease; the
+        answer to the verdict tells.
+        """
         held = self.held.get(job_id)
         if held is None:
-            return
-        logger.warning("The lease of job %s was lost; its run here is stopped", job_id)
-        if held.task is not None and not held.task.done():
+            return False
+        if self._running.get(job_id) is held:
             self._stop(held, "lease lost")
-        else:
+        elif held.lane is not None and self._take_from_ready(held.lane, held.claim):
             self._forget(job_id)
+        else:
+            return False
+        logger.warning("The lease of job %s was lost; its run here is stopped", job_id)
+        return True
 
     def cancel(self, job_id: str, token: int | None = None) -> None:
         """Somebody asked to cancel this job."""

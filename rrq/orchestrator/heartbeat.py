@@ -44,21 +44,30 @@ class Heartbeat:
         self._measure = measure
         self._started_at = datetime.now(UTC)
         self._due = asyncio.Event()
+        self._is_ending = False
+        self._has_ended = asyncio.Event()
 
     def beat_now(self) -> None:
         """Something changed that people should see before the next interval."""
         self._due.set()
 
+    async def ended(self) -> None:
+        """Have `run` return, and wait until no beat is under way any more."""
+        self._is_ending = True
+        self._due.set()
+        await self._has_ended.wait()
+
     async def run(self) -> None:
-        """Beat until cancelled."""
-        while True:
-            await self._link.persist(self.beat)
+        """Beat until `ended`."""
+        while not self._is_ending:
             self._due.clear()
+            await self._link.persist(self.beat)
             try:
                 async with asyncio.timeout(self._interval_seconds):
                     await self._due.wait()
             except TimeoutError:
                 continue
+        self._has_ended.set()
 
     async def beat(self) -> None:
         """Write the health key once."""

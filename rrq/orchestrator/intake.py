@@ -164,7 +164,7 @@ class Intake:
             try:
                 next_due_ms = await self._store.queues.head_due_ms(self._queues)
             except (RedisError, OSError) as error:
-                self._link.failed(error)
+                await self._link.pause(error, 1)
                 return
 
 

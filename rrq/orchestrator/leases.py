@@ -61,14 +61,15 @@ class LeaseKeeper:
         if held is None or held.claim.token != token:
             return
         if is_lost:
-            self.lost_leases += 1
-            self._dispatch.lease_lost(job_id)
+            self.lost_leases += self._dispatch.lease_lost(job_id)
         else:
             self._dispatch.cancel(job_id, token)
 
     def _others_had_time_to_renew(self) -> bool:
         """When Redis was away for longer than a lease, all leases have run out, though their
         owners live: give them the time for one renewal."""
+        if self._link.down_since is not None:
+            return False
         return time.monotonic() - self._link.restored_at >= self._renew_every_seconds
 
     async def _reap(self) -> None:

@@ -12,6 +12,7 @@ from rrq.orchestrator.redis_link import RedisLink
 from rrq.store.workers import Workers
 
 WAIT_SECONDS = 3.0
+SHORT_WAIT_SECONDS = 0.05
 
 
 class Mailbox:
@@ -36,10 +37,15 @@ class Mailbox:
         """Read until cancelled."""
         while True:
             messages = await self._link.persist(
-                lambda: self._workers.read_mailbox(self._worker_id, WAIT_SECONDS)
+                lambda: self._workers.read_mailbox(self._worker_id, self._wait_seconds)
             )
             for message in messages:
                 self._read(message)
+
+    @property
+    def _wait_seconds(self) -> float:
+        """A short time while Redis is away, so that its return is soon known."""
+        return WAIT_SECONDS if self._link.down_since is None else SHORT_WAIT_SECONDS
 
     def _read(self, message: str) -> None:
         what, _, rest = message.partition(" ")

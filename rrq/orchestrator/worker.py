@@ -78,7 +78,8 @@ class Worker:
         self.queues = tuple(dict.fromkeys(keys.bare_queue(name) for name in named))
         self.lanes = {name: Lane(name, self._transport(name)) for name in settings.executors}
 
-        link = RedisLink(settings.redis_dsn)
+        pool = self.store.redis.connection_pool
+        link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
         self.tally = Tally()
         self._settlement = Settlement(self.store.leases, link, self._on_settled)
         self._dispatch = Dispatch(
@@ -235,6 +236,8 @@ class Worker:
             async with asyncio.timeout(SETTLE_AT_STOP_SECONDS):
                 await self._intake.give_back_unreceived()
                 await self._settlement.flushed()
+                # A beat that is under way would bring back what `leave` takes away.
+                await self._heartbeat.ended()
                 await self._link.persist(
                     lambda: self.store.workers.leave(self.worker_id, list(self.queues))
                 )

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from rrq.settings import RRQSettings
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-RESPONSE_TIMEOUT_SECONDS = 5.0
-"""No step takes that long: a connection that is silent for longer is dead (half open)."""
+RESPONSE_TIMEOUT_SECONDS = 4.0
+"""No step takes that long: a connection that is silent for longer is dead (half open). Short
+enough that jobs are claimed again within five seconds of the network's return."""
 
 WAIT_FOR_CONNECTION_SECONDS = 30.0
 
@@ -45,7 +46,16 @@ _WAITING_KINDS = (
     TryAgainError,
     OSError,
 )
-_WAITING_CODES = ("LOADING", "READONLY", "OOM", "BUSY", "MISCONF", "MASTERDOWN", "NOREPLICAS")
+_WAITING_CODES = (
+    "LOADING",
+    "READONLY",
+    "OOM",
+    "BUSY",
+    "MISCONF",
+    "MASTERDOWN",
+    "NOREPLICAS",
+    "UNBLOCKED",  # the server became a replica while the mailbox was being read
+)
 
 
 def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 32) -> Redis:
@@ -86,12 +96,17 @@ def means_wait(error: BaseException) -> bool:
     )
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether the server did not answer at all, as against answering that it cannot."""
+    return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError) and not isinstance(
+        error, AuthenticationError | BusyLoadingError
+    )
+
+
 def unavailable(settings: RRQSettings, error: BaseException) -> RedisUnavailable:
     """The error to show when Redis cannot be used, with its address and the remedy."""
     address = describe_address(settings.redis_dsn)
-    if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError) and not isinstance(
-        error, AuthenticationError
-    ):
+    if is_unreachable(error):
         return RedisUnavailable(
             f"Redis cannot be reached at {address} ({_reason(error)}). Start it, set "
             "`redis_dsn` or RRQ_REDIS_DSN, or try `rrq worker run --embedded-redis`."

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.rig import Rig, fault_server
+pytest.register_assert_rewrite("tests.faults.invariants")
+
+from tests.faults.rig import Rig, fault_server  # noqa: E402
 
 
 @pytest.fixture

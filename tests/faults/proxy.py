@@ -92,10 +92,11 @@ class Proxy:
         connection = _Connection(writer, upstream[1], is_dead=self._mood == "swallow")
         self._connections.add(connection)
         try:
-            await asyncio.gather(
-                self._carry(connection, reader, upstream[1]),
-                self._carry(connection, upstream[0], writer),
-            )
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(
+                    self._carry(connection, reader, upstream[1]),
+                    self._carry(connection, upstream[0], writer),
+                )
         finally:
             self._connections.discard(connection)
             connection.reset()

@@ -145,9 +145,9 @@ class Rig:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await self.client.close()
-        if error is not None:
-            for worker in self.workers:
-                print(f"--- {worker.log.name}", *worker.lines()[-40:], sep="\n")
+        # Shown by pytest if the test failed.
+        for worker in self.workers:
+            print(f"--- {worker.log.name}", *worker.lines()[-60:], sep="\n")
 
     # -- workers ------------------------------------------------------------------------
 

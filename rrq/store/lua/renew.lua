@@ -11,6 +11,10 @@ local lease_ms = tonumber(ARGV[1])
 local expiry = score(now + lease_ms)
 local changed = {}
 
+-- A server that is out of memory refuses ZADD, but not to a script that has begun to write: no
+-- lease may be lost because others filled the server. (No job's id is empty.)
+redis.call('ZREM', leases, '')
+
 -- Extend the job's unique key, if it has one. False if another job took it after the lease ran
 -- out: two may not run under one key.
 local function keeps_unique_key(id, unique_key, until_ms)
