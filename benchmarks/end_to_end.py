@@ -16,7 +16,15 @@ import subprocess
 import sys
 import time
 
-from rig import Rig, ceiling_jobs_per_second, cpu_seconds, memory_mb, percentile, rig
+from rig import (
+    Rig,
+    ceiling_jobs_per_second,
+    cpu_seconds,
+    cpu_seconds_of_life,
+    memory_mb,
+    percentile,
+    rig,
+)
 
 
 async def main(jobs: int, samples: int) -> None:
@@ -34,12 +42,17 @@ async def throughput(bench: Rig, jobs: int, processes: int, in_flight: int, ceil
     """From the start of the first job to the end of the last, by Redis' clock."""
     await bench.empty()
     await bench.enqueue("noop", jobs)
+    redis_before = await bench.redis_cpu_seconds()
     async with bench.worker(processes=processes, in_flight=in_flight, burst=True) as worker:
-        await asyncio.to_thread(worker.wait)
+        worker_seconds = await cpu_seconds_of_life(worker)
+    redis_seconds = await bench.redis_cpu_seconds() - redis_before
     times = await bench.times("start_time", "completion_time")
     seconds = max(end for _, end in times) - min(start for start, _ in times)
     label = f"no-op jobs, {processes} process(es), {in_flight} in flight each"
     report(label, jobs / seconds, "jobs/s", ceiling)
+    # Starting up costs the worker half a second of processor time, whatever the number of jobs.
+    report("  processor time of the worker, a job", 1e6 * worker_seconds / jobs, "µs")
+    report("  processor time of Redis, a job", 1e6 * redis_seconds / jobs, "µs")
 
 
 async def enqueueing(bench: Rig, jobs: int, ceiling: float) -> None:

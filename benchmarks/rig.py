@@ -40,6 +40,11 @@ class Rig:
         """Put jobs into the default queue, in bulk."""
         await self.client.enqueue_many(JobRequest(function, args) for _ in range(count))
 
+    async def redis_cpu_seconds(self) -> float:
+        """The processor time that the server has used."""
+        info = await self.client.job_store.redis.info("cpu")
+        return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
     async def times(self, field_a: str, field_b: str) -> list[tuple[float, float]]:
         """Two times of every job in Redis, in seconds since the epoch."""
         redis = self.client.job_store.redis
@@ -138,6 +143,16 @@ def cpu_seconds(pid: int) -> float:
     """The processor time that a process has used, in seconds (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def cpu_seconds_of_life(process: subprocess.Popen[bytes]) -> float:
+    """The processor time that a process used, its start-up left out, once it has ended."""
+    readings: list[float] = []
+    while process.poll() is None:
+        readings.append(cpu_seconds(process.pid))
+        await asyncio.sleep(0.02)
+    # The first jobs are claimed when start-up is over: no read-out shows that moment exactly.
+    return readings[-1]
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

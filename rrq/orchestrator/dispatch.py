@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from rrq.exc import ExecutorLost
 from rrq.orchestrator.decision import Decider, bounded
-from rrq.orchestrator.lane import Lane, Waiting, monotonic
+from rrq.orchestrator.lane import TURNED_AWAY_MS, Lane, Waiting, monotonic
 from rrq.orchestrator.routing import Router
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest, Progress
 from rrq.store.claim import Claim
+from rrq.store.leases import ANY_ROOM, Claimed, Rooms
 from rrq.store.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -95,6 +96,36 @@ class Dispatch:
         now = monotonic()
         return sum(lane.room(now) for lane in self._lanes.values())
 
+    def rooms(self) -> Rooms:
+        """How a claim is to be divided among the executors."""
+        if len(self._lanes) == 1 or not self._router.is_known_to_redis:
+            return ANY_ROOM
+        now = monotonic()
+        return Rooms(
+            [lane.executor_room(now) for lane in self._lanes.values()],
+            self._router.by_queue,
+            [job for lane in self._lanes.values() for job in lane.recall()],
+        )
+
+    def look_now(self) -> None:
+        """A job may have come for any lane."""
+        for lane in self._lanes.values():
+            lane.look_now()
+
+    def claimed(self, claimed: Claimed, rooms: Rooms) -> None:
+        """Take what a claim brought."""
+        for job in claimed.turned_away:
+            self._lanes[job.executor].turned_away(job)
+        before = {name: lane.in_flight + len(lane.ready) for name, lane in self._lanes.items()}
+        self.accept(claimed.claims)
+        if claimed.next_due_ms is None or claimed.next_due_ms > claimed.now_ms:
+            return
+        now = monotonic()
+        for one in rooms.executors:
+            lane = self._lanes[one.name]
+            if one.room and lane.in_flight + len(lane.ready) == before[one.name]:
+                lane.found_nothing(now)
+
     @property
     def running_count(self) -> int:
         """How many jobs are at executors."""
@@ -127,7 +158,7 @@ class Dispatch:
         elif lane.may_wait(now):
             lane.ready.append(Waiting(claim, now))
         else:
-            self._settle(self._decider.released(claim, lane.delay_of_turned_away_ms()))
+            self._settle(self._decider.released(claim, TURNED_AWAY_MS))
 
     # -- running ------------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ class Intake:
 
     def wake(self) -> None:
         """A job may be due: look."""
+        self._dispatch.look_now()
         self._woken.set()
 
     def room_appeared(self) -> None:
@@ -116,15 +117,16 @@ class Intake:
 
     async def _claim(self, room: int) -> Claimed:
         await self.give_back_unreceived()
+        rooms = self._dispatch.rooms()
         claimed = await self._store.leases.claim(
-            self._worker_id, self._queues, room, park_ms=round(PARK_SECONDS * 1000)
+            self._worker_id, self._queues, room, park_ms=round(PARK_SECONDS * 1000), rooms=rooms
         )
         self._link.succeeded()
         self.last_claimed_at = time.monotonic()
         self.is_idle = not claimed.claims
         for job_id in claimed.dropped:
             logger.warning("Dropped %r from its queue: it is no job", job_id)
-        self._dispatch.accept(claimed.claims)
+        self._dispatch.claimed(claimed, rooms)
         return claimed
 
     async def give_back_unreceived(self) -> None:
@@ -149,6 +151,9 @@ class Intake:
 
     async def _sleep(self, claimed: Claimed) -> None:
         """Until woken, the next job is due, a foreign one appears, or it is time to park anew."""
+        if claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms:
+            # Jobs are due, but not for the executors that have room: those have none for a while.
+            return
         parked_at = time.monotonic()
         now_ms = claimed.now_ms
         next_due_ms = claimed.next_due_ms

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from rrq.store.claim import Claim
+from rrq.store.leases import ExecutorRoom, TurnedAway
 from rrq.transport import Transport
 
 WINDOW_SECONDS = 0.05
@@ -16,11 +17,12 @@ MAX_READ_AHEAD = 200
 READ_AHEAD_PATIENCE_SECONDS = 0.1
 """A job that was read ahead and has not started by then goes back to its queue."""
 
-TURNED_AWAY_STEP_MS = 100.0
-TURNED_AWAY_LONGEST_MS = 5000.0
-TURNED_AWAY_A_STEP = 10
-"""Jobs for a full lane come back a few at a time, so that one is there soon after a slot is
-free, and neither this worker nor Redis spins on the rest."""
+TURNED_AWAY_MS = 100.0
+"""How long a job stays in its queue whose executor turned out to be full when it was routed."""
+
+MAX_TURNED_AWAY_KEPT = 256
+LOOK_AGAIN_SECONDS = 0.05
+"""A lane for which a claim brought nothing, though jobs were due, is not asked for sooner."""
 
 
 @dataclass(slots=True)
@@ -42,7 +44,11 @@ class Lane:
     _window_began: float = 0.0
     _finished: int = 0
     _finished_before: int = 0
-    _turned_away: int = 0
+    _turned_away: deque[TurnedAway] = field(
+        default_factory=lambda: deque(maxlen=MAX_TURNED_AWAY_KEPT)
+    )
+    _turned_away_count: int = 0
+    _looks_again_at: float = 0.0
 
     @property
     def free(self) -> int:
@@ -51,12 +57,18 @@ class Lane:
 
     def room(self, now: float) -> int:
         """How many jobs to claim for it now; 0 while it has enough."""
-        if self.transport.capacity <= 0:
+        if self.transport.capacity <= 0 or now < self._looks_again_at:
             return 0
         ahead = self._read_ahead(now)
         if len(self.ready) > ahead // 2:
             return 0
         return self.free + ahead - len(self.ready)
+
+    def executor_room(self, now: float) -> ExecutorRoom:
+        """What a claim may bring for it. It is full when it neither starts a job now nor is
+        quick enough to read one ahead."""
+        is_full = self.free == 0 and self._read_ahead(now) == 0
+        return ExecutorRoom(self.name, self.room(now), is_full, self._turned_away_count)
 
     def may_wait(self, now: float) -> bool:
         """Whether one more job may be read ahead."""
@@ -65,7 +77,7 @@ class Lane:
     def started(self) -> None:
         """A job starts here."""
         self.in_flight += 1
-        self._turned_away = 0
+        self._turned_away_count = 0
 
     def ended(self, now: float) -> None:
         """A job that started here has ended."""
@@ -73,11 +85,22 @@ class Lane:
         self._roll(now)
         self._finished += 1
 
-    def delay_of_turned_away_ms(self) -> float:
-        """How long the next job that finds no room here should stay in its queue."""
-        step = 1 + self._turned_away // TURNED_AWAY_A_STEP
-        self._turned_away += 1
-        return min(TURNED_AWAY_LONGEST_MS, step * TURNED_AWAY_STEP_MS)
+    def turned_away(self, job: TurnedAway) -> None:
+        """A job found no room here and stays in its queue."""
+        self._turned_away.append(job)
+        self._turned_away_count += 1
+
+    def recall(self) -> list[TurnedAway]:
+        """Jobs that were turned away, as many as can start now, the first ones first."""
+        return [self._turned_away.popleft() for _ in range(min(self.free, len(self._turned_away)))]
+
+    def found_nothing(self, now: float) -> None:
+        """A claim brought nothing for it, though jobs for others were due."""
+        self._looks_again_at = now + LOOK_AGAIN_SECONDS
+
+    def look_now(self) -> None:
+        """A job may have come for it."""
+        self._looks_again_at = 0.0
 
     def overdue(self, now: float) -> list[Claim]:
         """Take out the claims that were read ahead for too long."""

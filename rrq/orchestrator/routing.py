@@ -3,6 +3,7 @@ default. The last two rules come in through the same hook as a plugin's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +50,28 @@ class Router:
     """Routes claims to the executors that are configured."""
 
     def __init__(
-        self, settings: RRQSettings, executors: tuple[str, ...], plugins: Plugins | None = None
+        self,
+        settings: RRQSettings,
+        executors: tuple[str, ...],
+        plugins: Plugins | None = None,
+        queues: Sequence[str] = (),
     ) -> None:
         self._executors = executors
         self._settings = settings
         self._routes = ConfiguredRoutes(settings)
+        self._queues = tuple(queues)
         # Asking through pluggy costs as much as the rest of a job's way: only if someone answers.
         self._plugins: Any = plugins if plugins is not None and plugins.has_routes() else None
+
+    @property
+    def is_known_to_redis(self) -> bool:
+        """Whether prefix and queue alone decide, so that a claim can be divided by executor."""
+        return self._plugins is None
+
+    @property
+    def by_queue(self) -> dict[str, str]:
+        """By queue (bare name), the executor of the jobs that name none."""
+        return {queue: self._routes.executor_of(queue) for queue in self._queues}
 
     def route(self, claim: Claim) -> Route:
         """The claim's route; a refusal in it is for the dead letter queue."""

@@ -85,7 +85,7 @@ class Worker:
         self._dispatch = Dispatch(
             worker_id=self.worker_id,
             lanes=self.lanes,
-            router=Router(settings, tuple(settings.executors), plugins),
+            router=Router(settings, tuple(settings.executors), plugins, self.queues),
             decider=Decider(retry_policy=_retry_policy(settings), worker_id=self.worker_id),
             settle=self._settlement.put,
             room_appeared=lambda: self._intake.room_appeared(),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw
 
 from rrq.store.claim import Claim, Limits, claim_from_reply
-from rrq.store.replies import text
+from rrq.store.replies import text, texts
 from rrq.store.verdict import SettleAnswer, Verdict
 
 if TYPE_CHECKING:
@@ -35,12 +35,59 @@ class Claimed:
         now_ms: Redis' clock.
         next_due_ms: when the first job that still waits becomes due; None if none waits.
         dropped: ids that stood in a queue without being a job.
+        turned_away: jobs for a full executor, moved back a little in their queue.
     """
 
     claims: list[Claim]
     now_ms: float
     next_due_ms: float | None
     dropped: list[str] = field(default_factory=list)
+    turned_away: list[TurnedAway] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """A due job whose executor is full, by its queue's bare name."""
+
+    executor: str
+    queue: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorRoom:
+    """What a claim may bring for one executor.
+
+    Attributes:
+        room: the most jobs.
+        is_full: its jobs are moved back in their queue, so that they hide no others; else they
+            are passed over where they are.
+        turned_away: how many were moved back since it last started a job; the more, the longer.
+    """
+
+    name: str
+    room: int
+    is_full: bool
+    turned_away: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How a claim is divided among several executors.
+
+    Attributes:
+        executors: each executor's room.
+        by_queue: by bare name, the executor of a queue's jobs that name none.
+        recall: jobs that were turned away and may come back now.
+    """
+
+    executors: Sequence[ExecutorRoom] = ()
+    by_queue: Mapping[str, str] = field(default_factory=dict)
+    recall: Sequence[TurnedAway] = ()
+
+
+ANY_ROOM = Rooms()
+"""One executor for all jobs, or a routing that Redis cannot know: only the total counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +131,29 @@ class Leases:
         )
 
     async def claim(
-        self, worker_id: str, queues: Sequence[str], room: int, *, park_ms: int
+        self,
+        worker_id: str,
+        queues: Sequence[str],
+        room: int,
+        *,
+        park_ms: int,
+        rooms: Rooms = ANY_ROOM,
     ) -> Claimed:
-        """Lease up to `room` due jobs of these queues (bare names, the most urgent first).
+        """Lease up to `room` due jobs of these queues (bare names, the most urgent first), and
+        for each executor no more than `rooms` says.
 
         When none is due the worker is parked on them for `park_ms`, and is woken through its
         mailbox.
         """
-        now_ms, next_due_ms, jobs, dropped = await self._steps.call(
+        arguments: list[str | int] = [len(rooms.executors)]
+        for one in rooms.executors:
+            arguments += (one.name, one.room, int(one.is_full), one.turned_away)
+        arguments.append(len(rooms.recall))
+        for job in rooms.recall:
+            arguments += (job.queue, job.job_id)
+        for queue in queues:
+            arguments += (queue, rooms.by_queue.get(queue, ""))
+        now_ms, next_due_ms, jobs, dropped, turned_away = await self._steps.call(
             "claim",
             worker_id,
             self._lease_ms,
@@ -99,7 +161,7 @@ class Leases:
             MAX_CLAIM_BYTES,
             park_ms,
             self._unique_ttl_ms,
-            *queues,
+            *arguments,
         )
         claimed_ms = float(now_ms)
         return Claimed(
@@ -107,6 +169,7 @@ class Leases:
             now_ms=claimed_ms,
             next_due_ms=float(next_due_ms) if next_due_ms else None,
             dropped=[job_id.decode(errors="replace") for job_id in dropped],
+            turned_away=[TurnedAway(*texts(job)) for job in turned_away],
         )
 
     async def settle(self, verdicts: Sequence[Verdict]) -> list[SettleAnswer]:

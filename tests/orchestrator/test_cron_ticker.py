@@ -14,7 +14,7 @@ def ticker(settings: RRQSettings, store: JobStore) -> CronTicker:
         entries=cron_entries(settings),
         store=store,
         settings=settings,
-        link=RedisLink(settings.redis_dsn),
+        link=RedisLink(settings.redis_dsn, store.redis.connection_pool.disconnect),
     )
 
 

@@ -2,6 +2,7 @@ from pydantic import BaseModel
 
 from rrq.orchestrator.lane import Lane, Waiting
 from rrq.protocol import ExecutionOutcome, ExecutionRequest
+from rrq.store.leases import TurnedAway
 from rrq.transport import Transport, TransportContext, TransportStatus
 
 from .claims import a_claim
@@ -94,10 +95,34 @@ def test_what_waits_for_longer_than_100_ms_is_overdue_and_the_rest_stays() -> No
     assert [waiting.claim.job_id for waiting in lane.ready] == ["new"]
 
 
-def test_jobs_turned_away_come_back_a_few_at_a_time_until_the_lane_starts_one() -> None:
+def test_a_lane_is_full_when_it_starts_nothing_now_and_reads_nothing_ahead() -> None:
     lane = lane_of(1)
-    delays = [lane.delay_of_turned_away_ms() for _ in range(25)]
-    assert delays == [100.0] * 10 + [200.0] * 10 + [300.0] * 5
-    assert max(lane.delay_of_turned_away_ms() for _ in range(1000)) == 5000.0
+    assert not lane.executor_room(100.0).is_full
     lane.started()
-    assert lane.delay_of_turned_away_ms() == 100.0
+    assert lane.executor_room(100.0).is_full
+    finish(lane, 20, 100.01)
+    lane.transport.slots = 2  # type: ignore[attr-defined]
+    assert not lane.executor_room(100.02).is_full
+
+
+def test_a_lane_recalls_as_many_turned_away_jobs_as_it_can_start_the_first_ones_first() -> None:
+    lane = lane_of(2)
+    lane.started()
+    jobs = [TurnedAway("x", "default", str(n)) for n in range(3)]
+    for job in jobs:
+        lane.turned_away(job)
+    assert lane.executor_room(100.0).turned_away == 3
+    assert lane.recall() == jobs[:1]
+    lane.ended(100.0)
+    assert lane.recall() == jobs[1:]
+    assert lane.recall() == []
+
+
+def test_a_lane_for_which_nothing_was_found_is_not_asked_for_until_a_while_later() -> None:
+    lane = lane_of(1)
+    lane.found_nothing(100.0)
+    assert lane.room(100.04) == 0
+    assert lane.room(100.06) == 1
+    lane.found_nothing(100.1)
+    lane.look_now()
+    assert lane.room(100.11) == 1

@@ -3,30 +3,67 @@
 --
 -- KEYS[1]  the root
 -- ARGV     worker id, lease_ms, most jobs, most bytes of arguments, park_ms, unique_ttl_ms,
---          then the queues (bare), the most urgent first
--- Returns  {now_ms, next_due_ms or '', jobs, dropped}: each job is {id, token, queue, due_ms, function_name,
---          job_args, job_kwargs, enqueue_time, queue_name, current_retries, max_retries,
---          job_timeout_seconds, trace_context, start_time}; `next_due_ms` is when the first job
---          that is still waiting becomes due; `dropped` holds ids that are no jobs.
+--          count of executors, and four for each: name, room (most jobs for it), '1' if it is
+--          full, how many jobs it turned away before; none at all if room is all that counts;
+--          count of jobs to recall, and two for each: queue (bare), id;
+--          then two for each queue, the most urgent first: name (bare), the executor of its
+--          jobs that name none
+-- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
+--          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
+--          current_retries, max_retries, job_timeout_seconds, trace_context, start_time};
+--          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
+--          holds ids that are no jobs; `turned_away` {executor, queue, id} of jobs that wait for
+--          a full executor, a little later in their queue, where they hide no other job.
 -- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
 --          that is greater than every earlier one.
 
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local room, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4])
 local park_ms, unique_ttl_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
-local FIRST_QUEUE = 7
+
+local next_argument = 7
+local function take()
+  next_argument = next_argument + 1
+  return ARGV[next_argument - 1]
+end
+
+local executors, some_are_full = nil, false
+for _ = 1, tonumber(take()) do
+  executors = executors or {}
+  local name = take()
+  executors[name] = {
+    name = name, room = tonumber(take()), is_full = take() == '1', turned_away = tonumber(take()),
+  }
+  some_are_full = some_are_full or executors[name].is_full
+end
+
+-- Jobs that were turned away may come back: a slot is free.
+for _ = 1, tonumber(take()) do
+  local key, id = queue_root .. take(), take()
+  local due = redis.call('ZSCORE', key, id)
+  if due and tonumber(due) > now then redis.call('ZADD', key, score(now), id) end
+end
+
+local queues = {}
+while next_argument <= #ARGV do queues[#queues + 1] = {name = take(), executor = take()} end
 
 -- How long an id may wait in a queue for its hash: a plain producer writes the two one by one.
 local UNBORN_MS = 5000
 -- How long it is remembered that an id had none.
 local UNBORN_KEPT_MS = 60000
 
--- How often a queue is read again in one claim, when what was read held few jobs that may run.
+-- How often a queue is read again in one claim, when what was read held few jobs that may run,
+-- and how many ids are read at once when some of them are expected to be passed over.
 local MAX_LOOKS = 10
+local IDS_A_LOOK = 100
+
+-- When jobs for a full executor come back: a few at a time, so that one is there soon after a
+-- slot is free, and not so often that anybody spins on the rest.
+local TURNED_AWAY_STEP_MS, TURNED_AWAY_A_STEP, TURNED_AWAY_LONGEST_MS = 100, 10, 1000
 
 local started = iso(now)
 local expiry = score(now + lease_ms)
-local jobs, dropped, leased = {}, {}, {}
+local jobs, dropped, leased, turned_away = {}, {}, {}, {}
 local token
 
 local function next_token(at_most)
@@ -74,8 +111,31 @@ local function is_unborn(queue, id)
   return true
 end
 
-local function claim_one(queue, id, due, at_most)
+-- The executor of a job, if it is one whose room is limited here.
+local function executor_of(function_name, queue)
+  if not executors then return nil end
+  local name = string.match(function_name or '', '^([^#]*)#') or queue.executor
+  return executors[name]
+end
+
+local function turn_away(executor, queue, id)
+  local step = 1 + math.floor(executor.turned_away / TURNED_AWAY_A_STEP)
+  executor.turned_away = executor.turned_away + 1
+  local delay = math.min(step * TURNED_AWAY_STEP_MS, TURNED_AWAY_LONGEST_MS)
+  -- A microsecond for each keeps them in order.
+  redis.call('ZADD', queue_root .. queue, score(now + delay + executor.turned_away * 0.001), id)
+  turned_away[#turned_away + 1] = {executor.name, queue, id}
+end
+
+-- Claim one job, or see to it otherwise. Returns 'passed' if it stays where it is.
+local function claim_one(entry, id, due, at_most)
+  local queue = entry.name
   local key = job_key(id)
+  if some_are_full then
+    local function_name = redis.pcall('HGET', key, 'function_name')
+    local executor = type(function_name) == 'string' and executor_of(function_name, entry)
+    if executor and executor.is_full then return turn_away(executor, queue, id) end
+  end
   local fields = redis.pcall('HMGET', key, 'function_name', 'job_args', 'job_kwargs',
     'enqueue_time', 'queue_name', 'current_retries', 'max_retries', 'job_timeout_seconds',
     'trace_context', 'status', 'job_unique_key', 'lease_token')
@@ -96,6 +156,8 @@ local function claim_one(queue, id, due, at_most)
     redis.call('HSET', key, 'status', 'ACTIVE')
     return
   end
+  local executor = executor_of(fields[1], entry)
+  if executor and executor.room <= 0 then return 'passed' end
   if fields[11] and fields[11] ~= '' and not takes_unique_key(queue, id, fields[11], due) then
     return
   end
@@ -105,6 +167,7 @@ local function claim_one(queue, id, due, at_most)
     return
   end
   bytes_left = bytes_left - size
+  if executor then executor.room = executor.room - 1 end
   local own_token = next_token(at_most)
   redis.call('HSET', key, 'status', 'ACTIVE', 'start_time', started, 'worker_id', worker,
     'lease_token', own_token, 'queue_name', fields[5] or queue)
@@ -117,17 +180,16 @@ local function claim_one(queue, id, due, at_most)
     fields[9] or '', started}
 end
 
-for q = FIRST_QUEUE, #ARGV do
-  local queue = ARGV[q]
-  local looks = 0
-  -- Every id that is read leaves the due part of its queue, so that each look brings others.
+for _, entry in ipairs(queues) do
+  local looks, passed = 0, 0
+  -- Every id that is read leaves the due part of its queue, or is passed over at the next look.
   while #jobs < room and bytes_left >= 0 and looks < MAX_LOOKS do
-    local due = redis.call('ZRANGEBYSCORE', queue_root .. queue, '-inf', score(now), 'WITHSCORES',
-      'LIMIT', 0, room - #jobs)
+    local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', score(now),
+      'WITHSCORES', 'LIMIT', passed, executors and IDS_A_LOOK or room - #jobs)
     if #due == 0 then break end
     for i = 1, #due, 2 do
-      claim_one(queue, due[i], due[i + 1], room)
-      if bytes_left < 0 then break end
+      if claim_one(entry, due[i], due[i + 1], room) == 'passed' then passed = passed + 1 end
+      if bytes_left < 0 or #jobs >= room then break end
     end
     looks = looks + 1
   end
@@ -136,18 +198,18 @@ if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
 
 -- Whoever is still waiting: due already, and another worker may take it, or due later.
 local next_due = ''
-for q = FIRST_QUEUE, #ARGV do
-  local head = redis.call('ZRANGE', queue_root .. ARGV[q], 0, 0, 'WITHSCORES')
+for _, entry in ipairs(queues) do
+  local head = redis.call('ZRANGE', queue_root .. entry.name, 0, 0, 'WITHSCORES')
   if head[2] and (next_due == '' or tonumber(head[2]) < tonumber(next_due)) then
     next_due = head[2]
   end
-  local idle = root .. 'idle:' .. ARGV[q]
+  local idle = root .. 'idle:' .. entry.name
   if #jobs == 0 then
     redis.call('ZADD', idle, score(now + park_ms), worker)
     redis.call('PEXPIRE', idle, ARGV[5])
   else
     redis.call('ZREM', idle, worker)
-    if head[2] and tonumber(head[2]) <= now then wake(ARGV[q]) end
+    if head[2] and tonumber(head[2]) <= now then wake(entry.name) end
   end
 end
-return {score(now), next_due, jobs, dropped}
+return {score(now), next_due, jobs, dropped, turned_away}
