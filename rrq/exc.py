@@ -22,6 +22,10 @@ class RedisUnavailable(RRQError):
     """Redis cannot be reached or refuses us; the message names the address, never a password."""
 
 
+class WorkerStuck(RRQError):
+    """A worker could claim nothing for as long as it was told to bear."""
+
+
 class PluginError(RRQError):
     """A plugin is missing, broken, disabled or in conflict with another one."""
 

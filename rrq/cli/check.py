@@ -32,7 +32,7 @@ def check(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Check that Redis answers and that workers are alive; exits with 1 if not.
+    """Check that Redis answers and that workers live and claim; exits with 1 if not.
 
     Example: rrq check --config-only
     """
@@ -48,16 +48,18 @@ def check(
         ]
 
     workers = session(config, redis_dsn, ask)
+    alive = [one for one in workers if one[1]]
     render.table(
         ["worker", "status", "active jobs", "capacity", "queues", "last heartbeat", "ttl seconds"],
         [
             (
                 worker_id,
-                health["status"],
-                health["active_jobs"],
-                health["concurrency_limit"],
-                ", ".join(health["queues"]),
-                health["timestamp"],
+                # Whatever stands there, it is shown: somebody else may have written it.
+                health.get("status", "(its health cannot be read)"),
+                health.get("active_jobs"),
+                health.get("concurrency_limit"),
+                _joined(health.get("queues")),
+                health.get("timestamp"),
                 ttl_seconds and round(ttl_seconds),
             )
             for worker_id, health, ttl_seconds in workers
@@ -66,8 +68,16 @@ def check(
         json=json,
         empty="No worker is alive: start one with `rrq worker run`.",
     )
-    if not workers:
+    if not alive or any(_is_stuck(health) for _, health, _ in alive if health):
         raise typer.Exit(1)
+
+
+def _is_stuck(health: dict[str, Any]) -> bool:
+    return str(health.get("status")).startswith("stuck")
+
+
+def _joined(names: Any) -> Any:
+    return ", ".join(map(str, names)) if isinstance(names, list) else names
 
 
 def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -> None:

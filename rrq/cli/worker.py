@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,6 +48,16 @@ def run(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
     ] = "info",
+    exit_when_stuck: Annotated[
+        float | None,
+        typer.Option(
+            "--exit-when-stuck",
+            metavar="SECONDS",
+            min=1,
+            help="End with exit code 1 when no job could be claimed for this long, for "
+            "supervisors that restart.",
+        ),
+    ] = None,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
 ) -> None:
@@ -67,24 +78,31 @@ def run(
             from rrq.embedded import EmbeddedRedis
 
             stack.enter_context(EmbeddedRedis.at(loaded.settings.redis_dsn))
-        _run_loop(loaded, plugins, queue or [], burst, _speaker(log_format))
+        from rrq.orchestrator.worker import Worker
+
+        make = partial(
+            Worker,
+            loaded.settings,
+            plugins,
+            queues=queue or [],
+            burst=burst,
+            exit_when_stuck_seconds=exit_when_stuck,
+        )
+        _run_loop(loaded, plugins, make, _speaker(log_format))
 
 
 def _run_loop(
     loaded: LoadedSettings,
     plugins: Plugins,
-    queues: list[str],
-    burst: bool,
+    make_worker: Callable[[], Worker],
     announce: Callable[[str], None],
 ) -> None:
     import asyncio
 
-    from rrq.orchestrator.worker import Worker
-
     async def work() -> None:
         from rrq.orchestrator.signals import on_signals
 
-        worker = Worker(loaded.settings, plugins, queues=queues, burst=burst)
+        worker = make_worker()
         with on_signals(worker.stop, worker.stop_now):
             for line in _announcement(loaded, plugins, worker):
                 announce(line)

@@ -66,7 +66,14 @@ class Intake:
         self._is_stopping = False
         self._answer_missed = False
         self.last_claimed_at = time.monotonic()
+        self.last_error: str | None = None
+        self._last_able_at = time.monotonic()
         self.is_idle = False
+
+    @property
+    def seconds_without_claim(self) -> float:
+        """For how long it could not claim, though it should; a moment ago if it need not."""
+        return time.monotonic() - self._last_able_at
 
     def wake(self) -> None:
         """A job may be due: look."""
@@ -93,6 +100,8 @@ class Intake:
             self._room_appeared.clear()
             room = 0 if self._is_behind() else min(MAX_CLAIM_JOBS, self._dispatch.room())
             if room == 0:
+                if self._dispatch.running_count:
+                    self._last_able_at = time.monotonic()
                 # Room also grows with time: a lane's read-ahead window rolls on.
                 await _set_within(self._room_appeared, 0.05)
                 continue
@@ -103,8 +112,9 @@ class Intake:
                 raise
             except (RedisError, OSError) as error:
                 self._answer_missed = True
-                if not means_wait(error):
+                if not means_wait(error) and str(error) != self.last_error:
                     logger.error("Jobs cannot be claimed: %s", error)
+                self.last_error = str(error)
                 failures += 1
                 await self._link.pause(error, failures)
                 continue
@@ -122,7 +132,8 @@ class Intake:
             self._worker_id, self._queues, room, park_ms=round(PARK_SECONDS * 1000), rooms=rooms
         )
         self._link.succeeded()
-        self.last_claimed_at = time.monotonic()
+        self.last_claimed_at = self._last_able_at = time.monotonic()
+        self.last_error = None
         self.is_idle = not claimed.claims
         for job_id in claimed.dropped:
             logger.warning("Dropped %r from its queue: it is no job", job_id)

@@ -26,6 +26,7 @@ from rrq.orchestrator.redis_link import RedisLink
 from rrq.orchestrator.routing import Router
 from rrq.orchestrator.settlement import Settlement
 from rrq.orchestrator.tally import Tally
+from rrq.orchestrator.watchdog import Watchdog
 from rrq.retry import RetryPolicy
 from rrq.store.connection import connect, require_redis
 from rrq.store.keys import WORKER_ID_PREFIX
@@ -55,6 +56,7 @@ class Worker:
         plugins: the transports and everything else that is installed.
         queues: names, bare or full, the most urgent first; the default queue if empty.
         burst: end when nothing is due and nothing runs.
+        exit_when_stuck_seconds: end when no job could be claimed for this long; None never does.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Worker:
         *,
         queues: Sequence[str] = (),
         burst: bool = False,
+        exit_when_stuck_seconds: float | None = None,
     ) -> None:
         self.worker_id = f"{WORKER_ID_PREFIX}{uuid4().hex}"
         self.settings = settings
@@ -125,6 +128,12 @@ class Worker:
             interval_seconds=settings.worker_health_check_interval_seconds,
             measure=self._measure,
         )
+        self._watchdog = Watchdog(
+            intake=self._intake,
+            link=link,
+            exit_seconds=exit_when_stuck_seconds,
+            changed=self._heartbeat.beat_now,
+        )
         entries = cron_entries(settings)
         self._cron = (
             CronTicker(entries=entries, store=self.store, settings=settings, link=link)
@@ -141,6 +150,7 @@ class Worker:
         Raises:
             ExecutorStartError: an executor does not come up.
             RedisUnavailable: Redis cannot be reached at the start.
+            WorkerStuck: no job could be claimed for `exit_when_stuck_seconds`.
         """
         stages: list[asyncio.Task[None]] = []
         try:
@@ -158,6 +168,7 @@ class Worker:
                     ("mailbox", self._mailbox.run()),
                     ("heartbeat", self._heartbeat.run()),
                     ("summary", self.tally.summarize()),
+                    ("watchdog", self._watchdog.run()),
                     *([("cron", self._cron.run())] if self._cron else []),
                 )
             ]
@@ -320,6 +331,8 @@ class Worker:
     def _status_text(self) -> str:
         if self._status != "running":
             return self._status
+        if self._watchdog.is_stuck:
+            return f"stuck ({self._watchdog.reason})"
         if not any(lane.free for lane in self.lanes.values()):
             return "idle (concurrency limit)"
         return "idle (no jobs)" if self._intake.is_idle else "polling"
