@@ -1,0 +1,70 @@
+"""Does a deep queue slow the claim of a due job? Claim time behind 10 to 1,000,000 deferred jobs.
+
+    python benchmarks/deep_queues.py             # about a minute and 2 GB of memory
+    python benchmarks/deep_queues.py --deepest 10000
+
+One job is made due, claimed and settled, many times over, at each depth. What is printed is the
+median time of the claim call, and its ratio to that at the smallest depth of the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+
+from rig import Rig, rig
+
+from rrq import JobRequest
+from rrq.store.verdict import Verdict
+
+DEPTHS = (10, 1_000, 100_000, 1_000_000)
+
+
+async def main(deepest: int, samples: int) -> None:
+    async with rig() as bench:
+        first = None
+        depth = 0
+        for wanted in (one for one in DEPTHS if one <= deepest):
+            await defer(bench, wanted - depth)
+            depth = wanted
+            median_ms = 1000 * statistics.median(
+                [await claim_seconds(bench) for _ in range(samples)]
+            )
+            first = first or median_ms
+            print(
+                f"{depth:>9,} deferred jobs: claim {median_ms:.3f} ms   {median_ms / first:.2f} ×"
+            )
+
+
+async def defer(bench: Rig, count: int) -> None:
+    """Put jobs into the queue that become due in an hour."""
+    batch = 10_000
+    for start in range(0, count, batch):
+        await bench.client.enqueue_many(
+            JobRequest("noop", defer_by=3600) for _ in range(min(batch, count - start))
+        )
+
+
+async def claim_seconds(bench: Rig) -> float:
+    """How long the claim of one due job takes."""
+    await bench.client.enqueue("noop")
+    leases = bench.client.job_store.leases
+    began = time.perf_counter()
+    claimed = await leases.claim("rrq_worker_bench", ["default"], 32, park_ms=1000)
+    seconds = time.perf_counter() - began
+    [claim] = claimed.claims
+    verdict = Verdict(
+        job_id=claim.job_id, token=claim.token, kind="complete", queue="default", text="null"
+    )
+    await leases.settle([verdict])
+    return seconds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--deepest", type=int, default=1_000_000, help="the deepest queue to try")
+    parser.add_argument("--samples", type=int, default=300, help="claims at each depth")
+    options = parser.parse_args()
+    asyncio.run(main(options.deepest, options.samples))
