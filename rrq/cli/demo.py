@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rrq.cli import options, render
 from rrq.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from rrq.demo.run import DemoRun
+    from rrq.embedded import EmbeddedRedis
 
 
 @hookimpl
@@ -43,17 +48,21 @@ def demo(
     files = files[:limit]
     with EmbeddedRedis(tcp=keep) as server:
         render.note(f"{server.version()} at {server.dsn}, {len(files)} modules in {folder}")
-        show(asyncio.run(run_demo(server.dsn, folder, files, render.progress)))
+        done = asyncio.run(run_demo(server.dsn, folder, files, server.directory, render.progress))
+        show(done)
         if keep:
             server.keep()
-            _tell_how_to_look(server.dsn)
+            _tell_how_to_look(server, done)
         else:
             render.note("\n`rrq demo --keep` leaves Redis running, to look at the jobs.")
 
 
-def _tell_how_to_look(dsn: str) -> None:
+def _tell_how_to_look(server: EmbeddedRedis, done: DemoRun) -> None:
+    """Commands that work as they stand."""
+    # A failure is more to look at than a success.
+    job = max(done.jobs, key=lambda job: job.current_retries)
     render.note("\nRedis goes on. Look further:")
-    for command in ("queue list --show-empty", "dlq list", "job show ID"):
-        render.note(f"  rrq {command} --redis-dsn {dsn}")
-    port = dsn.rpartition(":")[2].partition("/")[0]
-    render.note(f"End it: redis-cli -p {port} shutdown nosave, or kill the server's process")
+    for command in ("queue list --show-empty", "dlq list", f"job show {job.id}"):
+        render.note(f"  rrq {command} --redis-dsn {server.dsn}")
+    render.note("End it:")
+    render.note(f"  kill {server.pid} && rm -r {shlex.quote(str(server.directory))}")

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
@@ -56,8 +55,14 @@ def standard_library() -> tuple[Path, list[Path]]:
     return folder, files
 
 
-async def run_demo(dsn: str, folder: Path, files: Sequence[Path], progress: Progress) -> DemoRun:
+async def run_demo(
+    dsn: str, folder: Path, files: Sequence[Path], workspace: Path, progress: Progress
+) -> DemoRun:
     """Enqueue a job for each file, and return when all have ended.
+
+    Args:
+        folder: where the files are.
+        workspace: a directory for the worker's configuration and log.
 
     Raises:
         ExecutorStartError: the worker ended before the jobs; the message is what it said.
@@ -65,16 +70,19 @@ async def run_demo(dsn: str, folder: Path, files: Sequence[Path], progress: Prog
     # Two attempts, close together: a file that does not parse shows a retry, then a dead letter.
     settings = RRQSettings(redis_dsn=dsn, default_max_retries=2, base_retry_delay_seconds=0.5)
     processes = os.cpu_count() or 1
-    async with _worker(settings, processes) as worker, RRQClient(settings) as client:
+    async with _worker(settings, processes, workspace) as worker, RRQClient(settings) as client:
         watch = asyncio.create_task(worker.wait())
         work = asyncio.create_task(_work(client, files, progress))
-        await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
+        try:
+            await asyncio.wait([watch, work], return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ExecutorStartError(f"The demo's worker ended early:\n{_said(worker)}")
+            jobs, seconds = work.result()
+        finally:
+            # Before the client closes, or each of a thousand waits would complain.
+            watch.cancel()
             work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-            raise ExecutorStartError(f"The demo's worker ended early:\n{_said(worker)}")
-        watch.cancel()
-        jobs, seconds = work.result()
+            await asyncio.gather(watch, work, return_exceptions=True)
     return DemoRun(jobs, seconds, processes, folder)
 
 
@@ -101,36 +109,40 @@ async def _work(
 
 
 @asynccontextmanager
-async def _worker(settings: RRQSettings, processes: int) -> AsyncIterator[_WorkerProcess]:
-    with tempfile.TemporaryDirectory(prefix="rrq-demo-") as folder:
-        config = Path(folder) / "rrq.toml"
-        config.write_text(
-            "[rrq]\n"
-            f'redis_dsn = "{settings.redis_dsn}"\n'
-            f"default_max_retries = {settings.default_max_retries}\n"
-            f"base_retry_delay_seconds = {settings.base_retry_delay_seconds}\n"
-            "[rrq.executors.python]\n"
-            'type = "python"\n'
-            'settings = "rrq.demo.handlers:settings"\n'
-            f"pool_size = {processes}\n"
-            # Parsing needs the processor: more at once in one process would only wait longer.
-            "max_in_flight = 2\n"
-        )
-        worker = _WorkerProcess(config, Path(folder) / "worker.log")
-        try:
-            yield worker
-        finally:
-            await worker.stop()
+async def _worker(
+    settings: RRQSettings, processes: int, workspace: Path
+) -> AsyncIterator[_WorkerProcess]:
+    config = workspace / "rrq.toml"
+    config.write_text(
+        "[rrq]\n"
+        f'redis_dsn = "{settings.redis_dsn}"\n'
+        f"default_max_retries = {settings.default_max_retries}\n"
+        f"base_retry_delay_seconds = {settings.base_retry_delay_seconds}\n"
+        "[rrq.executors.python]\n"
+        'type = "python"\n'
+        'settings = "rrq.demo.handlers:settings"\n'
+        f"pool_size = {processes}\n"
+        # Parsing needs the processor: more at once in one process would only wait longer.
+        "max_in_flight = 2\n"
+    )
+    worker = _WorkerProcess(config, workspace / "worker.log")
+    try:
+        yield worker
+    finally:
+        await worker.stop()
 
 
 class _WorkerProcess:
-    """`rrq worker run` in a process of its own, which hears no Ctrl-C but ours."""
+    """`rrq worker run` in a process of its own: it hears no Ctrl-C but ours, and outlives us by no
+    more than its grace period."""
 
     def __init__(self, config: Path, log: Path) -> None:
         self.log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rrq", "worker", "run", "--config", str(config)],
+                [sys.executable, "-m", "rrq.demo.worker", str(config)],
+                env=_environment(),
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -151,6 +163,12 @@ class _WorkerProcess:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Ours, in which nothing configures RRQ: no demo may run on the Redis of somebody's shop."""
+    # What is set to nothing counts as not set, and is not read from `.env` either.
+    return {**os.environ, **{f"RRQ_{key.upper()}": "" for key in RRQSettings.model_fields}}
 
 
 def _said(worker: _WorkerProcess) -> str:
