@@ -6,8 +6,6 @@ alone, though the registry knows older releases of that name.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from rrq import __version__
+from tests.support.wheels import CHECKOUT, clean_environment, uv
 
-CHECKOUT = Path(__file__).parent.parent.parent
 DISTRIBUTIONS = ["rrq", *sorted(path.name for path in (CHECKOUT / "plugins").glob("rrq-*"))]
 IN_ALL = ["rrq", "rrq-executor-stdio", "rrq-executor-python"]
 """What `rrq[all]` must bring of ours."""
@@ -40,14 +38,6 @@ class Installation:
             text=True,
             check=False,
         )
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every wheel, each built from its source distribution, so that this is complete too."""
-    directory = tmp_path_factory.mktemp("dist")
-    uv("build", "--all-packages", "--out-dir", str(directory), cwd=CHECKOUT)
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -149,29 +139,3 @@ def contents(dist: Path, package: str) -> list[str]:
 def wheel_of(dist: Path, package: str) -> Path:
     (wheel,) = dist.glob(f"{package}-*.whl")
     return wheel
-
-
-def uv(*arguments: str, cwd: Path) -> None:
-    run = subprocess.run(
-        [uv_program(), *arguments],
-        cwd=cwd,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, f"uv {' '.join(arguments)}\n{run.stderr}"
-
-
-def uv_program() -> str:
-    """The uv that runs us, or the one that `make` uses."""
-    candidates = (os.environ.get("UV"), shutil.which("uv"), shutil.which(CHECKOUT / ".uv/bin/uv"))
-    found = next(filter(None, candidates), None)
-    assert found, "uv is missing: `make sync` brings it"
-    return found
-
-
-def clean_environment() -> dict[str, str]:
-    """Ours, without what would lead Python or uv back into the checkout."""
-    misleading = ("PYTHONPATH", "VIRTUAL_ENV", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "COVERAGE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(misleading)}

@@ -7,8 +7,10 @@ if anything that was started there outlives it.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,7 +21,7 @@ from textwrap import dedent
 import pytest
 
 from tests.support.distributions import rrq_command
-from tests.support.processes import processes_with
+from tests.support.processes import processes_in, processes_with
 from tests.support.waiting import eventually_blocking
 
 MARK = "TEST_PLACE"
@@ -43,6 +45,9 @@ class Place:
     Args:
         directory: where; it must exist.
         programs: the `bin` directory that comes first on the PATH.
+
+    Attributes:
+        temporary: where its commands put their temporary files.
     """
 
     def __init__(self, directory: Path, programs: Path) -> None:
@@ -50,6 +55,8 @@ class Place:
         self._programs = programs
         self._id = uuid.uuid4().hex
         self._started = 0
+        # Short, for the path of a socket must fit below it.
+        self.temporary = Path(tempfile.mkdtemp(prefix="place-", dir="/tmp"))
 
     def lend(self) -> Iterator[Place]:
         """This place, for a fixture: ends what is left of it, and complains if that is much."""
@@ -62,6 +69,7 @@ class Place:
             for pid in self.processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(self.temporary, ignore_errors=True)
         assert not left, f"these processes outlived their test: {left}"
 
     def write(self, name: str, text: str) -> Path:
@@ -96,11 +104,12 @@ class Place:
         misleading = ("RRQ_", "PYTHON", "VIRTUAL_ENV", "COV_", "COVERAGE", "XDG_")
         kept = {name: text for name, text in os.environ.items() if not name.startswith(misleading)}
         path = f"{self._programs}{os.pathsep}{kept.get('PATH', os.defpath)}"
-        return {**kept, "PATH": path, MARK: self._id, **variables}
+        ours = {"PATH": path, "TMPDIR": str(self.temporary), MARK: self._id}
+        return {**kept, **ours, **variables}
 
     def processes(self) -> dict[int, str]:
         """The command line of every process that lives and was started here, by its id."""
-        return processes_with(MARK, self._id)
+        return processes_with(MARK, self._id) | processes_in(self.temporary)
 
 
 @dataclass(frozen=True)

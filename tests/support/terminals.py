@@ -1,0 +1,78 @@
+"""`Terminal`: a command on a terminal of its own, as a person has it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+CTRL_C = b"\x03"
+
+
+class Terminal:
+    """Runs a command whose stdin, stdout and stderr are a terminal that it controls.
+
+    Ctrl-C typed there reaches the command's whole process group.
+    """
+
+    def __init__(
+        self, command: Sequence[str], directory: Path, environment: dict[str, str]
+    ) -> None:
+        self._control, terminal = pty.openpty()
+        self._written = b""
+        self.process = subprocess.Popen(
+            # The shell makes the terminal its own, and then becomes the command.
+            ["/bin/sh", "-c", 'exec "$@" <"$TTY" >"$TTY" 2>&1', "sh", *command],
+            cwd=directory,
+            env={
+                **environment,
+                "TTY": os.ttyname(terminal),
+                "TERM": "xterm",
+                "COLUMNS": "100",
+            },
+            start_new_session=True,
+        )
+        self._terminal = terminal
+
+    @property
+    def written(self) -> str:
+        """What the command has written."""
+        return self._written.decode(errors="replace").replace("\r\n", "\n")
+
+    def shows(self, pattern: str, within_seconds: float = 30.0) -> None:
+        """Wait until what was written matches the pattern."""
+        deadline = time.monotonic() + within_seconds
+        while not re.search(pattern, self.written):
+            assert time.monotonic() < deadline, f"no {pattern!r} in:\n{self.written}"
+            assert self.process.poll() is None, f"ended without {pattern!r}:\n{self.written}"
+            self._read()
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._control, keys)
+
+    def wait(self, within_seconds: float) -> int:
+        """Wait for the command's end; its exit code."""
+        deadline = time.monotonic() + within_seconds
+        try:
+            while self.process.poll() is None:
+                assert time.monotonic() < deadline, f"it goes on:\n{self.written}"
+                self._read()
+            self._read()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            os.close(self._control)
+            os.close(self._terminal)
+        return self.process.returncode
+
+    def _read(self) -> None:
+        readable, _, _ = select.select([self._control], [], [], 0.05)
+        if readable:
+            self._written += os.read(self._control, 65536)
