@@ -1,4 +1,4 @@
-.PHONY: sync demo test lint wheels bench
+.PHONY: sync demo test lint wheels bench faults
 
 # uv comes from pip, into a folder of the checkout, when the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -25,3 +25,7 @@ demo: sync
 
 bench: sync
 	$(UV) run --no-sync python benchmarks/end_to_end.py
+
+# MINUTES=10 SEED=7 make faults
+faults: sync
+	$(UV) run --no-sync python -m tests.faults.soak --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED))

@@ -145,9 +145,6 @@ class Rig:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         await self.client.close()
-        # Shown by pytest if the test failed.
-        for worker in self.workers:
-            print(f"--- {worker.log.name}", *worker.lines()[-60:], sep="\n")
 
     # -- workers ------------------------------------------------------------------------
 
