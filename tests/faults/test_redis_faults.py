@@ -74,27 +74,41 @@ async def test_killed_connections_and_flushed_scripts_are_made_up_for_at_once(ri
     await nothing_is_left(rig)
 
 
-async def test_a_full_server_pauses_claiming_and_loses_no_outcome_and_no_lease(rig: Rig) -> None:
+async def test_a_full_server_pauses_claiming_and_costs_no_outcome_and_no_lease(rig: Rig) -> None:
     worker = await rig.worker()
-    long = await rig.enqueue_many("sleeping", 2, rig.settings.lease_seconds * 2)
+    long = await rig.enqueue_many("sleeping", 2, rig.settings.lease_seconds * 3)
+    await eventually(lambda: len(rig.ledger.starts()) == 2, 5, "the long runs")
+    # Somebody who would take a lease that is not renewed.
+    await rig.worker()
     job_ids = await rig.enqueue_many("sleeping", 100, 0.2)
     await eventually(lambda: len(rig.ledger.ends()) > 20, 10, "the middle of the work")
 
     await rig.redis("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1")
     await eventually(lambda: worker.lines("cannot be used"), 5, "a line about it")
-    await eventually(lambda: len(rig.ledger.running()) <= 2, 5, "the end of what ran")
+    await eventually(lambda: len(rig.ledger.running()) <= 2, 5, "the end of what was short")
     started = len(rig.ledger.starts())
-    # The long ones go on for longer than a lease, with nobody to take it from them.
+    expiry = await lease_expiry(rig, long[0])
+
+    async def is_renewed() -> bool:
+        return await lease_expiry(rig, long[0]) > expiry
+
+    await eventually(is_renewed, rig.settings.lease_seconds, "a renewal by the full server")
     await eventually(lambda: not rig.ledger.running(), 10, "the end of the long ones")
     assert len(rig.ledger.starts()) == started
+    # Their outcomes were taken by the full server.
+    await rig.all_ended(long, 2)
     await rig.redis("CONFIG", "SET", "maxmemory", "0")
-    await rig.all_ended([*long, *job_ids], 15)
+    await rig.all_ended(job_ids, 15)
 
     assert any("maxmemory" in line for line in lines_about_redis(worker))
     await was_told_in_two_lines(worker)
     assert all(len(runs) == 1 for runs in rig.ledger.runs_by_job().values())
     assert await all_is_accounted_for(rig, [*long, *job_ids]) == {"COMPLETED": 102}
     await nothing_is_left(rig)
+
+
+async def lease_expiry(rig: Rig, job_id: str) -> float:
+    return float(await rig.redis("ZSCORE", rig.client.job_store.keys.leases, job_id))
 
 
 async def test_a_read_only_server_as_in_a_failover_is_waited_for(rig: Rig) -> None:
