@@ -16,13 +16,14 @@ class PythonExecutorSettings:
     """Which handlers an executor offers, and what runs around them.
 
     Attributes:
-        rrq_settings: for handlers that enqueue or look jobs up (`ctx["settings"]`).
+        rrq_settings: for handlers that enqueue or look jobs up (`ctx["settings"]`); None takes
+            those of the worker that started the executor: its file and environment.
         job_registry: the handlers.
         on_startup: runs once in each process before the first job; a failure ends it.
         on_shutdown: runs once in each process after the last job.
     """
 
-    rrq_settings: RRQSettings = field(default_factory=RRQSettings)
+    rrq_settings: RRQSettings | None = None
     job_registry: JobRegistry = field(default_factory=JobRegistry)
     on_startup: LifecycleHook | None = None
     on_shutdown: LifecycleHook | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -73,6 +74,7 @@ def run(
     plugins = options.plugins(config)
     _check_queues(loaded, queue or [])
     _check(loaded, plugins)
+    _tell_executors(loaded, redis_dsn)
     with ExitStack() as stack:
         if embedded_redis:
             from rrq.embedded import EmbeddedRedis
@@ -89,6 +91,14 @@ def run(
             exit_when_stuck_seconds=exit_when_stuck,
         )
         _run_loop(loaded, plugins, make, _speaker(log_format))
+
+
+def _tell_executors(loaded: LoadedSettings, redis_dsn: str | None) -> None:
+    """Have executors find the same configuration: they inherit this environment."""
+    if loaded.path is not None:
+        os.environ["RRQ_CONFIG"] = str(loaded.path.resolve())
+    if redis_dsn is not None:
+        os.environ["RRQ_REDIS_DSN"] = redis_dsn
 
 
 def _run_loop(

@@ -16,17 +16,15 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from rrq.client import RRQClient
 from rrq.executor_settings import LifecycleHook, PythonExecutorSettings
 from rrq.protocol import Hello
+from rrq.settings import RRQSettings
 from rrq_executor_python.failure import headline, log_failure, log_line
 from rrq_executor_python.invocation import Invoker
 from rrq_executor_python.runtime import Runtime
-
-if TYPE_CHECKING:
-    from rrq.settings import RRQSettings
 
 CLEAN_UP_SECONDS = 1.0
 """How long cancelled handlers may take to clean up, and outcomes to be written."""
@@ -89,16 +87,17 @@ class _Process:
 
     async def serve(self) -> int:
         settings, options = self._settings, self._options
+        rrq_settings = settings.rrq_settings or RRQSettings()
         if not await _run_hook("on_startup", settings.on_startup):
             return 1
-        _activate_telemetry(settings.rrq_settings)
+        _activate_telemetry(rrq_settings)
         runtime = Runtime(
             options.requests_fd,
             options.outcomes_fd,
             max_in_flight=options.max_in_flight,
             max_message_bytes=options.max_message_bytes,
         )
-        client = RRQClient(settings.rrq_settings)
+        client = RRQClient(rrq_settings)
         threads = ThreadPoolExecutor(options.max_in_flight, thread_name_prefix="rrq-handler")
         self._listen_to_signals(runtime)
         self._greet(runtime)
@@ -107,7 +106,7 @@ class _Process:
         runtime.start(
             Invoker(
                 settings.job_registry,
-                settings.rrq_settings,
+                rrq_settings,
                 client,
                 threads,
                 send_progress=runtime.send if "progress" in self._offers() else None,

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from rrq.config import load_settings, load_toml_settings
 from rrq.exc import ConfigError
 from rrq.executor_settings import PythonExecutorSettings
 from rrq.suggestion import did_you_mean
@@ -38,7 +39,7 @@ class BrokenSettingsModule(ConfigError):
 def find_settings(
     settings_path: str | None, config_path: str | None, environment: Mapping[str, str]
 ) -> PythonExecutorSettings:
-    """The settings object of this process.
+    """The settings object of this process, with its RRQ settings.
 
     Args:
         settings_path: the option `--settings`.
@@ -57,8 +58,11 @@ def find_settings(
     config_path = config_path or variable
     settings_path = settings_path or environment.get(SETTINGS_VARIABLE) or None
     if config_path is None:
-        return load_settings_object(settings_path or _nothing_named())
-    rrq_settings = _load_config(config_path)
+        found = load_settings_object(settings_path or _nothing_named())
+        if found.rrq_settings is None:
+            return replace(found, rrq_settings=load_settings().settings)
+        return found
+    rrq_settings = load_toml_settings(config_path)
     if settings_path is None:
         settings_path = _settings_path_in(rrq_settings, config_path, environment)
     return replace(load_settings_object(settings_path), rrq_settings=rrq_settings)
@@ -150,12 +154,6 @@ def _nothing_named() -> str:
         f"no settings object is named: pass --settings module.path.object or set "
         f"{SETTINGS_VARIABLE}"
     )
-
-
-def _load_config(config_path: str) -> RRQSettings:
-    from rrq.config import load_toml_settings
-
-    return load_toml_settings(config_path)
 
 
 def _settings_path_in(

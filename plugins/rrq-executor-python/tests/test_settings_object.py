@@ -78,11 +78,14 @@ def test_a_configuration_gives_the_settings_and_names_the_object(
     assert runtime.call("redis_dsn")["result"] == "redis://configured:6379/3"
 
 
-def test_without_a_configuration_the_objects_own_settings_count(
+def test_an_object_without_settings_takes_those_that_its_worker_finds(
     start: Start, project: Path
 ) -> None:
     runtime = start(settings="shop.app.first", cwd=project)
-    assert runtime.call("redis_dsn")["result"] == "redis://localhost:6379/0"
+    assert runtime.call("redis_dsn")["result"] == "redis://configured:6379/3"
+    told = {"RRQ_REDIS_DSN": "redis://told:6379/0"}
+    runtime = start(settings="shop.app.first", cwd=project, environment=told)
+    assert runtime.call("redis_dsn")["result"] == "redis://told:6379/0"
 
 
 @pytest.mark.parametrize(
