@@ -79,14 +79,21 @@ class Place:
         path.write_text(dedent(text))
         return path
 
-    def run(self, *command: str | Path, code: int | None = 0, **variables: str) -> Ended:
+    def run(
+        self,
+        *command: str | Path,
+        code: int | None = 0,
+        within_seconds: float = ENDS_WITHIN_SECONDS,
+        **variables: str,
+    ) -> Ended:
         """Run a command to its end.
 
         Args:
             code: the exit code that it must have; None is any.
+            within_seconds: how long it may take.
             variables: added to its environment.
         """
-        ended = self.start(*command, **variables).wait()
+        ended = self.start(*command, **variables).wait(within_seconds)
         if code is not None:
             assert ended.code == code, f"{ended.command} exited with {ended.code}:\n{ended.stderr}"
         return ended
