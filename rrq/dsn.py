@@ -54,14 +54,41 @@ def dsn_problem(dsn: str) -> str | None:
             return "its port is not from 1 to 65535"
         if not re.fullmatch(r"(?:/[0-9]*)?/?", parts.path):
             return f"its database is not a number{_ENCODE if '@' in parts.path else ''}"
-    return _option_problem(parts.query)
+    return _option_problem(scheme, parts.query)
 
 
 _SCHEMES = ("redis://", "rediss://", "unix://")
 _ENCODE = "; write special characters of the password percent-encoded (@ as %40, / as %2F)"
 
-_WHOLE_OPTIONS = ("db", "max_connections", "health_check_interval", "protocol", "socket_read_size")
+_TEXT_OPTIONS = (
+    "username",
+    "password",
+    "client_name",
+    "socket_keepalive",
+    "retry_on_timeout",
+    "ssl_ca_certs",
+    "ssl_ca_path",
+    "ssl_ca_data",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_password",
+    "ssl_ciphers",
+    "ssl_check_hostname",
+    "ssl_include_verify_flags",
+    "ssl_exclude_verify_flags",
+)
+_WHOLE_OPTIONS = (
+    "db",
+    "max_connections",
+    "health_check_interval",
+    "protocol",
+    "socket_read_size",
+    "ssl_min_version",
+)
 _NUMBER_OPTIONS = ("timeout", "socket_timeout", "socket_connect_timeout")
+
+_CERTIFICATE_CHECKS = ("required", "optional", "none")
+_KNOWN_OPTIONS = {*_TEXT_OPTIONS, *_WHOLE_OPTIONS, *_NUMBER_OPTIONS, "ssl_cert_reqs"}
 
 _OPTION = (
     "(?:db|username|client_name|protocol|timeout|max_connections|health_check_interval"
@@ -95,7 +122,7 @@ def _masked(credentials: str, scheme: str) -> str:
     return "***@" if credentials.strip("@") else credentials
 
 
-def _option_problem(query: str) -> str | None:
+def _option_problem(scheme: str, query: str) -> str | None:
     for option in query.split("&") if query else ():
         name, equals, value = option.partition("=")
         if not equals or not re.fullmatch(r"[a-z_]+", name):
@@ -104,4 +131,10 @@ def _option_problem(query: str) -> str | None:
             return f"its option {name} is not a whole number"
         if name in _NUMBER_OPTIONS and not re.fullmatch(r"[0-9]*\.?[0-9]+", value):
             return f"its option {name} is not a number"
+        if name.startswith("ssl_") and scheme != "rediss://":
+            return f"its option {name} has no effect without TLS: write rediss://"
+        if name == "ssl_cert_reqs" and value not in _CERTIFICATE_CHECKS:
+            return f"its option {name} is none of {', '.join(_CERTIFICATE_CHECKS)}"
+        if name not in _KNOWN_OPTIONS:
+            return f"it has an option that is not one of {', '.join(sorted(_KNOWN_OPTIONS))}"
     return None

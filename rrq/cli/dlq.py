@@ -8,6 +8,7 @@ import typer
 
 from rrq.cli import options, render
 from rrq.cli.groups import command_group
+from rrq.exc import MalformedJob
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def list_dead(
     """
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> tuple[int, list[tuple[str, Job | None]]]:
+    async def ask(store: JobStore) -> tuple[int, list[tuple[str, Job | MalformedJob | None]]]:
         name = dlq_name or store.settings.default_dlq_name
         ids = await store.dead_letters.ids(name, offset, offset + limit - 1)
-        jobs = [(job_id, await store.jobs.get(job_id)) for job_id in ids]
+        jobs = [(job_id, await _found(store, job_id)) for job_id in ids]
         return await store.dead_letters.count(name), jobs
 
     total, jobs = session(config, redis_dsn, ask)
@@ -53,9 +54,18 @@ def list_dead(
         render.note(f"Showing {offset + 1}-{offset + len(rows)} of {total}.")
 
 
-def _row(job_id: str, job: Job | None, json: bool) -> tuple[Any, ...]:
+async def _found(store: JobStore, job_id: str) -> Job | MalformedJob | None:
+    try:
+        return await store.jobs.get(job_id)
+    except MalformedJob as error:
+        return error
+
+
+def _row(job_id: str, job: Job | MalformedJob | None, json: bool) -> tuple[Any, ...]:
     if job is None:
         return (job_id, None, None, "(its hash has expired)", None, None)
+    if isinstance(job, MalformedJob):
+        return (job_id, None, None, f"({job})", None, None)
     error = job.last_error if json else (job.last_error or "").partition("\n")[0]
     return (
         job.id,

@@ -33,7 +33,7 @@ def show(
     Example: rrq job show 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
     from rrq.cli.session import session
-    from rrq.exc import JobNotFound
+    from rrq.exc import JobNotFound, MalformedJob
 
     async def ask(store: JobStore) -> dict[str, str]:
         return await store.jobs.get_fields(job_id)
@@ -44,13 +44,19 @@ def show(
     if raw:
         render.print_json(fields)
         return
-    render.details(_described(job_id, fields), json)
+    try:
+        described = _described(job_id, fields)
+    except MalformedJob as error:
+        render.warning(f"{error}. Its hash, as --raw shows it:")
+        render.print_json(fields)
+        return
+    render.details(described, json)
 
 
 def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
     from rrq.store.codec import job_from_hash
 
-    job = job_from_hash(job_id, {name.encode(): value.encode() for name, value in fields.items()})
+    job = job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
     duration = None
     if job.start_time and job.completion_time:
         duration = render.duration((job.completion_time - job.start_time).total_seconds())
@@ -72,3 +78,7 @@ def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
         "result": job.result,
         "error": job.last_error,
     }
+
+
+def _raw(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

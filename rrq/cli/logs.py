@@ -6,7 +6,9 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
+
+from rrq.cli.render import printable
 
 LogFormat = Literal["console", "json"]
 
@@ -26,11 +28,20 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
 
 
 class _ConsoleLines(logging.Formatter):
+    """A record a line; the lines of a traceback are indented, so that no text in it can pass
+    itself off as a record."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%H:%M:%S")
 
-    def format(self, record: logging.LogRecord) -> str:
-        return _printable(super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        return _indented(super().formatStack(stack_info))
 
 
 class _JsonLines(logging.Formatter):
@@ -46,11 +57,5 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def _printable(text: str) -> str:
-    """Text that a terminal cannot take for commands, its line breaks kept."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else f"\\x{ord(character):02x}"
-        for character in text
-    )
+def _indented(text: str) -> str:
+    return "\n".join(f"    {printable(line)}" for line in text.split("\n"))

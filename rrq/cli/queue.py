@@ -36,10 +36,14 @@ def list_queues(
     """
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> list[QueueSize]:
-        return await store.queues.describe(await store.queues.names())
+    async def ask(store: JobStore) -> tuple[list[str], list[QueueSize]]:
+        names = await store.queues.names()
+        return names, await store.queues.describe(names)
 
-    sizes = [size for size in session(config, redis_dsn, ask) if show_empty or size.waiting]
+    names, described = session(config, redis_dsn, ask)
+    if broken := set(names) - {size.name for size in described}:
+        render.warning(f"No sorted set, and so no queue: {', '.join(sorted(broken))}")
+    sizes = [size for size in described if show_empty or size.waiting]
     render.table(
         ["queue", "waiting", "due", "first due", "last due"],
         [

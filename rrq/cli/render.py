@@ -85,7 +85,9 @@ def print_json(value: Any) -> None:
     """Print any value as JSON: times in ISO 8601, sets and tuples as lists."""
     import json
 
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+    # JSON itself escapes C0 only; a terminal obeys C1 as well.
+    print(_CONTROL.sub(lambda found: _json_escaped(found[0]), text))
 
 
 def error(message: str) -> None:
@@ -167,11 +169,18 @@ def duration(seconds: float | None) -> str:
 _UNITS = (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1))
 
 # C0, DEL, C1, line and paragraph separators, changes of direction, lone surrogates.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def _escaped(character: str) -> str:
     return repr(character)[1:-1]
+
+
+def _json_escaped(character: str) -> str:
+    # The line feeds of a JSON text stand between its values; those inside are escaped already.
+    return character if character == "\n" else f"\\u{ord(character):04x}"
 
 
 def _key(column: str) -> str:

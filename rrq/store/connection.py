@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import ssl
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -13,6 +16,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -22,8 +26,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from rrq.dsn import mask_dsn
-from rrq.exc import RedisUnavailable
+from rrq.dsn import dsn_problem, mask_dsn
+from rrq.exc import ConfigError, RedisUnavailable
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -64,9 +68,17 @@ def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 3
     Args:
         retries: how often a command is sent again after a dropped connection. Every step may
             be; a worker passes 0 and decides itself.
+
+    Raises:
+        ConfigError: the DSN cannot be used.
     """
+    if problem := dsn_problem(settings.redis_dsn):
+        raise ConfigError(f"redis_dsn {mask_dsn(settings.redis_dsn)!r} cannot be used: {problem}")
     # A Unix socket knows no keepalive, and redis-py refuses the option for it.
     tcp_only = {} if settings.redis_dsn.startswith("unix:") else {"socket_keepalive": True}
+    if settings.redis_dsn.startswith("rediss:") and "ssl_cert_reqs=none" not in settings.redis_dsn:
+        # redis-py 5 takes any certificate of a trusted CA, for whatever host it was issued.
+        tcp_only["ssl_check_hostname"] = True
     # A thousand calls at once wait for a connection, rather than each opening one or failing.
     pool = BlockingConnectionPool.from_url(
         settings.redis_dsn,
@@ -87,7 +99,7 @@ def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 3
 
 def means_wait(error: BaseException) -> bool:
     """Whether the same call may succeed later without anybody changing the configuration."""
-    if isinstance(error, AuthenticationError):
+    if isinstance(error, AuthenticationError | NoPermissionError):
         return False
     if isinstance(error, _WAITING_KINDS):
         return True
@@ -106,6 +118,8 @@ def is_unreachable(error: BaseException) -> bool:
 def unavailable(settings: RRQSettings, error: BaseException) -> RedisUnavailable:
     """The error to show when Redis cannot be used, with its address and the remedy."""
     address = describe_address(settings.redis_dsn)
+    if trouble := _tls_trouble(settings.redis_dsn, error):
+        return RedisUnavailable(f"TLS with Redis at {address} fails: {trouble}")
     if is_unreachable(error):
         return RedisUnavailable(
             f"Redis cannot be reached at {address} ({_reason(error)}). Start it, set "
@@ -132,6 +146,49 @@ async def require_redis(redis: Any, settings: RRQSettings) -> None:
         await redis.execute_command("PING")
     except (RedisError, OSError) as error:
         raise unavailable(settings, error) from error
+
+
+def _tls_trouble(dsn: str, error: BaseException) -> str | None:
+    """What is wrong with TLS, and the option of the DSN that mends it; None if nothing is."""
+    if not dsn.startswith("rediss:"):
+        return None
+    options = parse_qs(urlsplit(dsn).query)
+    for name in ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"):
+        for path in options.get(name, ()):
+            if not os.access(path, os.R_OK):
+                return f"there is no readable file {path} (the option {name} of the DSN)."
+    tls_error = next((one for one in _causes(error) if isinstance(one, ssl.SSLError)), None)
+    if isinstance(error, RedisTimeoutError):
+        # A server without TLS waits for the rest of what it takes for a command.
+        return f"no answer ({_reason(error)}). If that port speaks no TLS, write redis://"
+    if tls_error is None:
+        # TLS 1.3 counts as up before the server looks for our certificate: it just hangs up.
+        hung_up = isinstance(error, RedisConnectionError) and "connecting to" not in str(error)
+        if hung_up and not isinstance(error, AuthenticationError) and "ssl_certfile" not in options:
+            return f"the server hung up ({_reason(error)}). If it wants a certificate, {_OURS}"
+        return None
+    if isinstance(tls_error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted ({tls_error.verify_message}). Name the file of the "
+            "CA that issued it: rediss://…?ssl_ca_certs=/path/to/ca.pem"
+        )
+    reason = (tls_error.reason or _reason(tls_error)).lower().replace("_", " ")
+    if "certificate required" in reason or "handshake failure" in reason:
+        return f"it wants a certificate of ours ({reason}): {_OURS}"
+    if "wrong version number" in reason or "record layer" in reason:
+        return f"that port speaks no TLS ({reason}). Write redis:// or use its TLS port."
+    return f"{reason}. Check the options ssl_ca_certs, ssl_certfile and ssl_keyfile of the DSN."
+
+
+_OURS = "name one: rediss://…?ssl_certfile=/path/to/cert.pem&ssl_keyfile=/path/to/key.pem"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised from, outermost first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _reason(error: BaseException) -> str:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
+from redis.exceptions import ResponseError
+
 from rrq.exc import DuplicateJob, JobAlreadyRunning, MalformedJob
 from rrq.job import Job, JobStatus
 from rrq.store.codec import job_from_hash
-from rrq.store.replies import text
+from rrq.store.replies import is_wrong_type, text
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -109,12 +111,16 @@ class Jobs:
         Raises:
             MalformedJob: its hash cannot be read.
         """
-        fields: Any = await self._redis.hgetall(self._keys.job(job_id))
+        fields = await self._hash(job_id)
         return job_from_hash(job_id, fields) if fields else None
 
     async def get_fields(self, job_id: str) -> dict[str, str]:
-        """The hash as it stands, or an empty dict."""
-        fields = await self._redis.hgetall(self._keys.job(job_id))
+        """The hash as it stands, or an empty dict.
+
+        Raises:
+            MalformedJob: the job's key holds no hash.
+        """
+        fields = await self._hash(job_id)
         return {text(name): text(value) for name, value in fields.items()}
 
     async def get_status(self, job_id: str) -> JobStatus | None:
@@ -152,6 +158,15 @@ class Jobs:
         status = await self._steps.call("await", job_id, mailbox_name, AWAIT_SECONDS)
         return _status(job_id, status) if status else None
 
+    async def _hash(self, job_id: str) -> dict[bytes, bytes]:
+        try:
+            fields: Any = await self._redis.hgetall(self._keys.job(job_id))
+        except ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            raise MalformedJob(f"Job {job_id}: its key holds no hash") from error
+        return fields  # type: ignore[no-any-return]  # redis-py's types are wider
+
 
 def _status(job_id: str, status: bytes) -> JobStatus:
     try:
@@ -178,8 +193,12 @@ def described(job: NewJob) -> list[str | bytes | int | float]:
 
 def time_from_ms(ms: float | str | bytes) -> datetime:
     """Milliseconds since the epoch, as Redis writes a score, as a datetime in UTC."""
-    # Seconds as a float would lose microseconds.
-    return _EPOCH + timedelta(microseconds=round(float(ms) * 1000))
+    # Seconds as a float would lose microseconds. A score may be any number, infinity included.
+    bounded_ms = min(max(float(ms), _FIRST_MS), _LAST_MS)
+    return _EPOCH + timedelta(microseconds=round(bounded_ms * 1000))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS = -62_135_596_800_000
+_LAST_MS = 253_402_300_799_999
+"""The first and the last moment that a datetime can name."""

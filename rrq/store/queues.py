@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rrq.store.jobs import time_from_ms
-from rrq.store.replies import texts
+from rrq.store.replies import is_wrong_type, texts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -48,7 +48,7 @@ class Queues:
         return dict(zip(wanted, counts, strict=True))
 
     async def describe(self, names: Iterable[str]) -> list[QueueSize]:
-        """Each queue's size and its first and last due time."""
+        """Each queue's size and its first and last due time; what is no queue is left out."""
         wanted = [self._keys.bare_queue(name) for name in names]
         now_seconds, micros = await self._redis.time()
         now_ms = now_seconds * 1000 + micros / 1000
@@ -59,10 +59,14 @@ class Queues:
                 pipeline.zcount(key, "-inf", now_ms)
                 pipeline.zrange(key, 0, 0, withscores=True)
                 pipeline.zrange(key, -1, -1, withscores=True)
-            answers = await pipeline.execute()
+            answers = await pipeline.execute(raise_on_error=False)
         sizes = []
         for index, name in enumerate(wanted):
             waiting, due, first, last = answers[4 * index : 4 * index + 4]
+            if is_wrong_type(waiting):
+                continue
+            if isinstance(waiting, Exception):
+                raise waiting
             sizes.append(
                 QueueSize(
                     name,

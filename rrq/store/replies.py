@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 
 def text(reply: Any) -> str:
     """One string of a reply; an id that is not UTF-8 comes back unharmed."""
@@ -16,3 +18,8 @@ def text(reply: Any) -> str:
 def texts(reply: Any) -> list[str]:
     """A reply's strings."""
     return [text(part) for part in reply]
+
+
+def is_wrong_type(reply: Any) -> bool:
+    """Whether Redis said that the key holds another kind of value than was asked for."""
+    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")

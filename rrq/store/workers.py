@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from rrq.store.replies import texts
+from rrq.store.replies import is_wrong_type, texts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -50,15 +50,21 @@ class Workers:
         return sorted(texts(alive))
 
     async def health(self, worker_id: str) -> tuple[dict[str, Any] | None, float | None]:
-        """A worker's last health, and in how many seconds it expires; None for each if gone."""
+        """A worker's last health, and in how many seconds it expires; None for each if gone.
+
+        The health is empty if what stands there cannot be read.
+        """
         key = self._keys.health(worker_id)
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.get(key)
             pipeline.pttl(key)
-            health, ttl_ms = await pipeline.execute()
+            health, ttl_ms = await pipeline.execute(raise_on_error=False)
         if health is None:
             return None, None
-        return msgspec.json.decode(health), ttl_ms / 1000 if ttl_ms >= 0 else None
+        for answer in (health, ttl_ms):
+            if isinstance(answer, Exception) and not is_wrong_type(answer):
+                raise answer
+        return _read_health(health), ttl_ms / 1000 if ttl_ms >= 0 else None
 
     async def read_mailbox(self, reader: str, wait_seconds: float) -> list[str]:
         """All messages for a reader; waits for the first one. Empty when none came in time."""
@@ -68,3 +74,11 @@ class Workers:
             return []
         rest = await self._redis.lpop(key, 1000)
         return texts([first[1], *(rest or ())])
+
+
+def _read_health(answer: Any) -> dict[str, Any]:
+    try:
+        health = msgspec.json.decode(answer) if isinstance(answer, bytes) else None
+    except (ValueError, RecursionError):
+        return {}
+    return health if isinstance(health, dict) else {}
