@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from rrq.store.keys import Keys
 
+MAX_MESSAGES = 1000
+"""A mailbox is read in bounded parts."""
+
 
 class Workers:
     """Workers, by id."""
@@ -69,11 +72,12 @@ class Workers:
     async def read_mailbox(self, reader: str, wait_seconds: float) -> list[str]:
         """All messages for a reader; waits for the first one. Empty when none came in time."""
         key = self._keys.mailbox(reader)
-        first = await self._redis.blpop([key], timeout=wait_seconds)
-        if first is None:
-            return []
-        rest = await self._redis.lpop(key, 1000)
-        return texts([first[1], *(rest or ())])
+        # Both at once: the server answers the second when the first one has ended its wait.
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.blpop([key], timeout=wait_seconds)
+            pipeline.lpop(key, MAX_MESSAGES)
+            first, rest = await pipeline.execute()
+        return texts([first[1], *(rest or ())]) if first else texts(rest or ())
 
 
 def _read_health(answer: Any) -> dict[str, Any]:
