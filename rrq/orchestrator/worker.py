@@ -45,6 +45,8 @@ CLAIM_AT_STOP_SECONDS = 1.0
 SETTLE_AT_STOP_SECONDS = 5.0
 """How long a stopping worker tries to bring its last verdicts to Redis."""
 
+CANCEL_AGAIN_SECONDS = 0.5
+
 logger = logging.getLogger("rrq.worker")
 
 
@@ -348,6 +350,11 @@ def _retry_policy(settings: RRQSettings) -> RetryPolicy:
 
 async def _cancelled(tasks: Sequence[asyncio.Task[Any] | asyncio.Future[Any]]) -> None:
     """Cancel tasks and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
+    left = {task for task in tasks if not task.done()}
+    while left:
+        # On Python 3.11 `asyncio.wait_for`, within redis-py, loses a cancellation that comes in
+        # the moment in which a command has been sent: say it until it is heard.
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -48,9 +48,14 @@ class Chaos:
         self._server = asyncio.Lock()
         self.injected: Counter[str] = Counter()
         self.posts: list[Post] = []
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Inject nothing more; `run` returns when the last fault is over."""
+        self._is_stopping = True
 
     async def run(self) -> None:
-        """Inject faults until cancelled."""
+        """Inject faults until `stop`."""
         faults: list[tuple[str, float, Callable[[], Awaitable[None]]]] = [
             ("worker killed", 3, self._kill_worker),
             ("worker stopped and restarted", 1, self._restart_worker),
@@ -65,7 +70,7 @@ class Chaos:
             ("scripts flushed", 1, self._flush_scripts),
         ]
         shares = [share for _, share, _ in faults]
-        while True:
+        while not self._is_stopping:
             await asyncio.sleep(self._draw.uniform(0.2, LONGEST_CALM_SECONDS))
             [(kind, _, inject)] = self._draw.choices(faults, shares)
             self.injected[kind] += 1

@@ -96,11 +96,11 @@ async def soak(minutes: float, seed: int, folder: Path) -> Account:
 async def _for_a_while(seconds: float, traffic: Traffic, chaos: Chaos) -> None:
     tasks = [asyncio.create_task(traffic.run()), asyncio.create_task(chaos.run())]
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
     for ended in done:
         ended.result()
+    traffic.stop()
+    chaos.stop()
+    await asyncio.gather(*tasks)
     await chaos.heal()
 
 

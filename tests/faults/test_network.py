@@ -33,7 +33,7 @@ async def claims_again(rig: Rig) -> None:
 async def test_connections_cut_again_and_again_lose_and_repeat_nothing(
     rig: Rig, proxy: Proxy
 ) -> None:
-    await rig.worker(dsn=proxy.dsn)
+    worker = await rig.worker(dsn=proxy.dsn)
     job_ids = await rig.enqueue_many("sleeping", 300, 0.05)
     for share in range(1, 9):
         await eventually(
@@ -44,6 +44,8 @@ async def test_connections_cut_again_and_again_lose_and_repeat_nothing(
     await rig.all_ended(job_ids, 10)
     assert await all_is_accounted_for(rig, job_ids) == {"COMPLETED": 300}
     assert all(len(runs) == 1 for runs in rig.ledger.runs_by_job().values())
+    # A job whose settlement got through and whose answer did not is no lost lease.
+    assert worker.lines("was lost") == []
     await nothing_is_left(rig)
 
 
