@@ -125,3 +125,16 @@ async def test_a_recalled_job_is_claimed_at_once_and_one_that_is_gone_is_no_trou
 
     assert [one.job_id for one in claimed.claims] == [second]
     assert not await driver.store.redis.exists("rrq:queue:no")
+
+
+async def test_a_job_that_was_given_another_time_since_is_not_recalled(driver: Driver) -> None:
+    await enqueue(driver, "slow#work")
+    turned_away = (await claim(driver, FULL, FAST)).turned_away
+    [job] = turned_away
+    hour = (await driver.store.cron.now()).timestamp() * 1000 + 3_600_000
+    await driver.store.redis.zadd("rrq:queue:default", {job.job_id: hour})
+
+    claimed = await claim(driver, ExecutorRoom("slow", 2, False, 0), recall=turned_away)
+
+    assert claimed.claims == []
+    assert await driver.store.redis.zscore("rrq:queue:default", job.job_id) == hour

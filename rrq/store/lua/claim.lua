@@ -17,6 +17,10 @@
 -- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
 --          that is greater than every earlier one.
 
+-- When jobs for a full executor come back: a few at a time, so that one is there soon after a
+-- slot is free, and not so often that anybody spins on the rest.
+local TURNED_AWAY_STEP_MS, TURNED_AWAY_A_STEP, TURNED_AWAY_LONGEST_MS = 100, 10, 1000
+
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local room, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4])
 local park_ms, unique_ttl_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -37,11 +41,14 @@ for _ = 1, tonumber(take()) do
   some_are_full = some_are_full or executors[name].is_full
 end
 
--- Jobs that were turned away may come back: a slot is free.
+-- Jobs that were turned away may come back: a slot is free. One that is due much later was given
+-- another time since.
 for _ = 1, tonumber(take()) do
   local key, id = queue_root .. take(), take()
-  local due = redis.call('ZSCORE', key, id)
-  if due and tonumber(due) > now then redis.call('ZADD', key, score(now), id) end
+  local due = tonumber(redis.call('ZSCORE', key, id) or 0)
+  if due > now and due < now + 2 * TURNED_AWAY_LONGEST_MS then
+    redis.call('ZADD', key, score(now), id)
+  end
 end
 
 local queues = {}
@@ -56,10 +63,6 @@ local UNBORN_KEPT_MS = 60000
 -- and how many ids are read at once when some of them are expected to be passed over.
 local MAX_LOOKS = 10
 local IDS_A_LOOK = 100
-
--- When jobs for a full executor come back: a few at a time, so that one is there soon after a
--- slot is free, and not so often that anybody spins on the rest.
-local TURNED_AWAY_STEP_MS, TURNED_AWAY_A_STEP, TURNED_AWAY_LONGEST_MS = 100, 10, 1000
 
 local started = iso(now)
 local expiry = score(now + lease_ms)
