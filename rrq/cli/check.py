@@ -81,16 +81,10 @@ def _joined(names: Any) -> Any:
 
 
 def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -> None:
-    from rrq.config import check_references, effective_configuration
+    from rrq.config import effective_configuration
     from rrq.cron import cron_entries
-    from rrq.exc import ConfigError
 
     loaded = options.load(config, redis_dsn)
     render.table(["key", "value", "origin"], effective_configuration(loaded), json=json)
-    errors, warnings = options.plugins(config).check_configuration(loaded.settings)
-    for warning in warnings:
-        render.warning(warning)
     cron_entries(loaded.settings)
-    problems = [*(check_references(loaded.settings) if loaded.path else []), *errors]
-    if problems:
-        raise ConfigError("\n".join(problems))
+    options.check_configuration(loaded, options.plugins(config))

@@ -85,3 +85,27 @@ def plugins(config: str | None) -> Plugins:
             disabled=disabled_plugin_names(config), only_builtin=_only_builtin
         )
     return _loaded[config]
+
+
+def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
+    """Check what only plugins can tell: their tables, and those of executors. Warnings go to
+    stderr.
+
+    Raises:
+        ConfigError: a table does not fit, or an executor that is named is not configured.
+        PluginError: no plugin offers an executor's type.
+    """
+    from rrq.config import check_references
+    from rrq.config.executors import executor_options
+    from rrq.exc import ConfigError
+
+    errors, warnings = plugins.check_configuration(loaded.settings)
+    for warning in warnings:
+        render.warning(warning)
+    # Without a file this is no worker's configuration, and names no executor on purpose.
+    if problems := [*(check_references(loaded.settings) if loaded.path else []), *errors]:
+        raise ConfigError("\n".join(problems))
+    if not plugins.only_builtin:
+        for name, executor in loaded.settings.executors.items():
+            transport = plugins.transport(executor.type)
+            executor_options(name, executor, transport.config_model, loaded)

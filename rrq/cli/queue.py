@@ -37,7 +37,7 @@ def list_queues(
     from rrq.cli.session import session
 
     async def ask(store: JobStore) -> tuple[list[str], list[QueueSize]]:
-        names = await store.queues.names()
+        names = sorted({*await store.queues.names(), *_configured(store)})
         return names, await store.queues.describe(names)
 
     names, described = session(config, redis_dsn, ask)
@@ -59,3 +59,12 @@ def list_queues(
         json=json,
         empty="No job waits in any queue.",
     )
+
+
+def _configured(store: JobStore) -> set[str]:
+    """The queues that the configuration names: a plain producer, which writes a hash and a sorted
+    set, makes none of its own known."""
+    settings = store.settings
+    names = [settings.default_queue_name, *settings.executor_routes]
+    names += [job.queue_name for job in settings.cron_jobs if job.queue_name]
+    return {store.keys.bare_queue(name) for name in names}

@@ -73,7 +73,7 @@ def run(
     loaded = options.load(config, redis_dsn, require_file=True)
     plugins = options.plugins(config)
     _check_queues(loaded, queue or [])
-    _check(loaded, plugins)
+    options.check_configuration(loaded, plugins)
     _tell_executors(loaded, redis_dsn)
     with ExitStack() as stack:
         if embedded_redis:
@@ -156,21 +156,6 @@ def _configure_logging(log_format: str, log_level: str) -> None:
         configure_logging("json" if log_format == "json" else "console", log_level)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--log-level") from None
-
-
-def _check(loaded: LoadedSettings, plugins: Plugins) -> None:
-    from rrq.config import check_references
-    from rrq.config.executors import executor_options
-    from rrq.exc import ConfigError
-
-    problems = check_references(loaded.settings)
-    errors, warnings = plugins.check_configuration(loaded.settings)
-    for warning in warnings:
-        render.warning(warning)
-    if problems or errors:
-        raise ConfigError("\n".join([*problems, *errors]))
-    for name, executor in loaded.settings.executors.items():
-        executor_options(name, executor, plugins.transport(executor.type).config_model, loaded)
 
 
 def _check_queues(loaded: LoadedSettings, queues: list[str]) -> None:
