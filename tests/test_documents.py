@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -230,7 +231,8 @@ def resolve(name: str) -> object:
 
 @each_block("python")
 def test_python_compiles(block: Any) -> None:
-    compile(block.text, block.place, "exec")
+    # A few lines out of a coroutine may stand alone, as they do in a notebook.
+    compile(block.text, block.place, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 @each_block("json")

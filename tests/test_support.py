@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
+from tests.support.places import Place
 from tests.support.waiting import eventually, eventually_blocking
 
 
@@ -23,3 +27,16 @@ async def test_eventually_fails_at_its_deadline_and_tells_the_last_answer() -> N
         await eventually(list, within_seconds=0.05, what="the end")
     with pytest.raises(AssertionError, match=r"the condition did not .* last answer: \[\]"):
         eventually_blocking(list, within_seconds=0.05)
+
+
+def test_a_place_ends_what_outlives_its_test_and_complains(tmp_path: Path) -> None:
+    lent = Place(tmp_path, Path(sys.executable).parent).lend(patience_seconds=0.1)
+    place = next(lent)
+    place.run("sh", "-c", "sleep 600 >/dev/null 2>&1 &")
+    assert list(place.processes().values()) == ["sleep 600"]
+
+    with pytest.raises(AssertionError, match=r"these processes outlived their test: .*sleep 600"):
+        next(lent, None)
+
+    eventually_blocking(lambda: not place.processes(), 5, "its end")
+    assert not place.temporary.exists()

@@ -58,12 +58,16 @@ class Place:
         # Short, for the path of a socket must fit below it.
         self.temporary = Path(tempfile.mkdtemp(prefix="place-", dir="/tmp"))
 
-    def lend(self) -> Iterator[Place]:
-        """This place, for a fixture: ends what is left of it, and complains if that is much."""
+    def lend(self, patience_seconds: float = 5.0) -> Iterator[Place]:
+        """This place, for a fixture, which then ends what still runs there.
+
+        Raises:
+            AssertionError: something did, for longer than the patience.
+        """
         try:
             yield self
             with suppress(AssertionError):
-                eventually_blocking(lambda: not self.processes(), within_seconds=5.0)
+                eventually_blocking(lambda: not self.processes(), patience_seconds)
             left = self.processes()
         finally:
             for pid in self.processes():
