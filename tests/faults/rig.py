@@ -154,6 +154,8 @@ class Rig:
         dsn: str | None = None,
         executors: dict[str, dict[str, Any]] | None = None,
         log_level: str = "info",
+        environment: dict[str, str] | None = None,
+        log: Path | None = None,
         **settings: Any,
     ) -> WorkerProcess:
         """Start a worker and return at once.
@@ -161,6 +163,8 @@ class Rig:
         Args:
             dsn: its way to the server, if not the direct one.
             executors: tables by name; two Python processes if left out.
+            environment: added to the worker's.
+            log: where it prints, if not into a file of the rig's folder.
             settings: keys of `[rrq]` that overrule the rig's.
         """
         name = f"worker-{len(self.workers) + 1}"
@@ -191,8 +195,9 @@ class Rig:
                 LEDGER_VARIABLE: str(self.ledger.path),
                 "TMPDIR": str(self.temporary),
                 "PYTHONDONTWRITEBYTECODE": "1",
+                **(environment or {}),
             },
-            self.folder / f"{name}.log",
+            log or self.folder / f"{name}.log",
         )
         self.workers.append(worker)
         return worker

@@ -62,7 +62,7 @@ class Account:
             *(("jobs accounted for", state, count) for state, count in self.states.most_common()),
             ("jobs accounted for", "all", self.states.total()),
             ("runs of handlers", "begun", self.runs),
-            ("runs of handlers", "cut off", self.runs_cut_off),
+            ("runs of handlers", "raised or cut off", self.runs_cut_off),
             ("broken promises", "settled twice", self.settled_twice),
             ("broken promises", "lost", self.lost),
         ]

@@ -127,6 +127,19 @@ async def test_a_read_only_server_as_in_a_failover_is_waited_for(rig: Rig) -> No
     await nothing_is_left(rig)
 
 
+async def test_an_idle_worker_outlives_a_failover(rig: Rig) -> None:
+    """Its read of the mailbox is broken off by the server, with an error of its own kind."""
+    worker = await rig.worker()
+    await rig.redis("REPLICAOF", "127.0.0.1", "1")
+    await eventually(lambda: worker.lines("cannot be used"), 8, "a line about it")
+    await rig.redis("REPLICAOF", "NO", "ONE")
+
+    job_id = await rig.enqueue("quick")
+    await rig.all_ended([job_id], 5)
+    await was_told_in_two_lines(worker)
+    await nothing_is_left(rig)
+
+
 async def test_a_server_busy_with_somebody_elses_script_is_waited_for(rig: Rig) -> None:
     await rig.redis("CONFIG", "SET", "busy-reply-threshold", "50")
     worker = await rig.worker()
