@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -102,7 +102,7 @@ def warning(message: str) -> None:
 
 def note(message: str) -> None:
     """Say something on stderr that is not part of the answer."""
-    print(printable(message, multiline=True), file=sys.stderr)
+    _tell(printable(message, multiline=True))
 
 
 @contextmanager
@@ -242,7 +242,13 @@ _NUMBER = re.compile(r"-|-?[0-9][0-9.,e+-]*")
 
 def _say(label: str, style: str, message: str) -> None:
     text = printable(message, multiline=True)
-    print(f"{_styled(label, style, sys.stderr)} {text}", file=sys.stderr)
+    _tell(f"{_styled(label, style, sys.stderr)} {text}")
+
+
+def _tell(text: str) -> None:
+    # A full disk behind stderr is no reason to end: there is nobody left to tell.
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _styled(text: str, style: str, stream: TextIO) -> str:

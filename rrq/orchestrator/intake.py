@@ -155,7 +155,7 @@ class Intake:
                     token=lease.token,
                     kind="release",
                     queue=lease.queue,
-                    number=time.time() * 1000,
+                    number=0,
                 )
             )
         self._answer_missed = False

@@ -70,14 +70,16 @@ class WorkerProcess:
     @property
     def worker_id(self) -> str:
         """What it calls itself; empty before it said so."""
-        found = re.search(r"Worker (rrq_worker_\w+):", self.log.read_text(errors="replace"))
+        found = re.search(r"Worker (rrq_worker_\w+):", self._text())
         return found[1] if found else ""
 
     def lines(self, containing: str = "") -> list[str]:
         """The lines of its log with this text."""
-        return [
-            line for line in self.log.read_text(errors="replace").splitlines() if containing in line
-        ]
+        return [line for line in self._text().splitlines() if containing in line]
+
+    def _text(self) -> str:
+        # A device such as /dev/full would be read for ever.
+        return self.log.read_text(errors="replace") if self.log.is_file() else ""
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal, if it runs."""
