@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from math import floor
 from typing import TYPE_CHECKING, Any, Literal
 
 from redis.exceptions import ResponseError
@@ -193,9 +194,12 @@ def described(job: NewJob) -> list[str | bytes | int | float]:
 
 def time_from_ms(ms: float | str | bytes) -> datetime:
     """Milliseconds since the epoch, as Redis writes a score, as a datetime in UTC."""
-    # Seconds as a float would lose microseconds. A score may be any number, infinity included.
+    # A score may be any number, infinity included. Split before rounding: a double has too few
+    # digits for microseconds since the epoch.
     bounded_ms = min(max(float(ms), _FIRST_MS), _LAST_MS)
-    return _EPOCH + timedelta(microseconds=round(bounded_ms * 1000))
+    whole_ms = floor(bounded_ms)
+    micros = round((bounded_ms - whole_ms) * 1000)
+    return _EPOCH + timedelta(milliseconds=whole_ms, microseconds=micros)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
