@@ -45,7 +45,7 @@ async def test_connections_cut_again_and_again_lose_and_repeat_nothing(
     assert await all_is_accounted_for(rig, job_ids) == {"COMPLETED": 300}
     assert all(len(runs) == 1 for runs in rig.ledger.runs_by_job().values())
     # A job whose settlement got through and whose answer did not is no lost lease.
-    assert worker.lines("was lost") == []
+    assert worker.lines("The lease of job") == []
     await nothing_is_left(rig)
 
 

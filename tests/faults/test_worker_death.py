@@ -44,7 +44,7 @@ async def test_jobs_of_a_killed_worker_run_again_on_another_within_lease_and_two
     victim, _ = rig.start_worker(), rig.start_worker()
     for worker in rig.workers:
         await rig.ready(worker)
-    job_ids = await rig.enqueue_many("sleeping", 200, 0.1)
+    job_ids = await rig.enqueue_many("sleeping", 200, 0.2)
 
     killed_at = await kill_in_the_middle(rig, victim, job_ids)
     limit = rig.settings.lease_seconds + RECOVERY_SECONDS
