@@ -23,9 +23,13 @@ def mask_dsn(dsn: str) -> str:
         credentials = well_formed["credentials"] or ""
         return scheme + _masked(credentials, scheme) + rest[len(credentials) :]
     credentials, at, address = rest.rpartition("@")
+    if at and _UNKNOWN_OPTION.search(credentials):
+        # The `@` may belong to the value of that option.
+        return f"{scheme}***"
+    address = _UNKNOWN_OPTION.sub(r"\1***", address)
     if at:
         return scheme + _masked(credentials + at, scheme) + address
-    return scheme + _COLON_WITHOUT_PORT.sub(":***", rest)
+    return scheme + _COLON_WITHOUT_PORT.sub(":***", address)
 
 
 def dsn_problem(dsn: str) -> str | None:
@@ -90,11 +94,10 @@ _NUMBER_OPTIONS = ("timeout", "socket_timeout", "socket_connect_timeout")
 _CERTIFICATE_CHECKS = ("required", "optional", "none")
 _KNOWN_OPTIONS = {*_TEXT_OPTIONS, *_WHOLE_OPTIONS, *_NUMBER_OPTIONS, "ssl_cert_reqs"}
 
-_OPTION = (
-    "(?:db|username|client_name|protocol|timeout|max_connections|health_check_interval"
-    "|(?:socket|ssl|retry)_[a-z_]+)"
-)
+_OPTION = f"(?:{'|'.join(sorted(_KNOWN_OPTIONS - {'password', 'ssl_password'}))})"
 _SECRET_OPTION = re.compile(rf"([?&][a-z_]*password=).*?(?=&{_OPTION}=|\Z)", re.S | re.I)
+# A misspelt `password` is a secret too.
+_UNKNOWN_OPTION = re.compile(rf"([?&](?!{_OPTION}=|[a-z_]*password=\*\*\*)[a-z_]+=).*", re.S | re.I)
 
 _QUERY = (
     r"\?(?:(?:username|client_name)=[^&#]*|[a-z_]*password=\*\*\*|"

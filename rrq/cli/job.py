@@ -40,14 +40,16 @@ def show(
 
     fields = session(config, redis_dsn, ask)
     if not fields:
-        raise JobNotFound(f"There is no job {job_id}: check the id, or it has expired")
+        raise JobNotFound(
+            f"There is no job {render.printable(job_id)}: check the id, or it has expired"
+        )
     if raw:
         render.print_json(fields)
         return
     try:
         described = _described(job_id, fields)
     except MalformedJob as error:
-        render.warning(f"{error}. Its hash, as --raw shows it:")
+        render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
         render.print_json(fields)
         return
     render.details(described, json)

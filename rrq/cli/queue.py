@@ -42,7 +42,8 @@ def list_queues(
 
     names, described = session(config, redis_dsn, ask)
     if broken := set(names) - {size.name for size in described}:
-        render.warning(f"No sorted set, and so no queue: {', '.join(sorted(broken))}")
+        named = ", ".join(map(render.printable, sorted(broken)))
+        render.warning(f"No sorted set, and so no queue: {named}")
     sizes = [size for size in described if show_empty or size.waiting]
     render.table(
         ["queue", "waiting", "due", "first due", "last due"],

@@ -110,9 +110,11 @@ def means_wait(error: BaseException) -> bool:
 
 def is_unreachable(error: BaseException) -> bool:
     """Whether the server did not answer at all, as against answering that it cannot."""
-    return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError) and not isinstance(
-        error, AuthenticationError | BusyLoadingError
+    # redis-py wraps a refused login in an error that is no more than a ConnectionError.
+    answered = any(
+        isinstance(one, AuthenticationError | BusyLoadingError) for one in _causes(error)
     )
+    return isinstance(error, RedisConnectionError | RedisTimeoutError | OSError) and not answered
 
 
 def unavailable(settings: RRQSettings, error: BaseException) -> RedisUnavailable:
@@ -163,8 +165,8 @@ def _tls_trouble(dsn: str, error: BaseException) -> str | None:
         return f"no answer ({_reason(error)}). If that port speaks no TLS, write redis://"
     if tls_error is None:
         # TLS 1.3 counts as up before the server looks for our certificate: it just hangs up.
-        hung_up = isinstance(error, RedisConnectionError) and "connecting to" not in str(error)
-        if hung_up and not isinstance(error, AuthenticationError) and "ssl_certfile" not in options:
+        hung_up = is_unreachable(error) and "connecting to" not in str(error)
+        if hung_up and "ssl_certfile" not in options:
             return f"the server hung up ({_reason(error)}). If it wants a certificate, {_OURS}"
         return None
     if isinstance(tls_error, ssl.SSLCertVerificationError):
