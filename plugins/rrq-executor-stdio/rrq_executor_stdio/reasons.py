@@ -15,7 +15,9 @@ def exit_reason(returncode: int) -> str:
         name = signal.Signals(-returncode).name
     except ValueError:
         name = str(-returncode)
-    return f"was killed by signal {name}"
+    # Ours are told otherwise: this one came from outside.
+    hint = " (out of memory, or by hand)" if name == "SIGKILL" else ""
+    return f"was killed by signal {name}{hint}"
 
 
 def excerpt(line: bytes) -> str:
