@@ -160,7 +160,8 @@ async def test_a_file_that_is_not_there_is_named(
     tls_port: int, ours: Authority, tmp_path: Path, option: str
 ) -> None:
     missing = tmp_path / "missing.pem"
-    named = {"ssl_ca_certs": ours.ca_file, option: missing}
+    named = {"ssl_ca_certs": ours.ca_file, "ssl_keyfile": ours.key_file, option: missing}
+    named.setdefault("ssl_certfile", ours.cert_file)
 
     text = await refusal(dsn(tls_port, **named))
 
