@@ -159,13 +159,14 @@ class Interleavings(RuleBasedStateMachine):
         now = self.model.jobs.get(answered_id)
         if now is None or now.mark != (job.nonce or job.job_id):
             return
-        if answered_id != job.job_id and answered_id not in (
-            self.model.holders.get(job.unique_key),
-            self._head_held(job.unique_key),
-        ):
-            return
-        if answered_id != job.job_id and job.job_id in self.model.jobs:
-            return
+        if answered_id != job.job_id:
+            # It replaced another's definition: known again while that one holds the key, or is
+            # the next behind the holder.
+            holder = self.model.holders.get(job.unique_key)
+            if holder is None or answered_id not in (holder, self._head_held(job.unique_key)):
+                return
+            if job.job_id in self.model.jobs:
+                return
         event("sent a call again")
 
         def again() -> None:

@@ -221,6 +221,20 @@ async def test_a_repeated_replace_changes_nothing(driver: Driver) -> None:
     assert (again.job_id, await driver.waiting()) == ("a", [])
 
 
+async def test_a_repeated_replace_is_recognised_behind_a_holder_that_waits_again(
+    driver: Driver,
+) -> None:
+    claim = await driver.running("a", unique_key="k")
+    await driver.enqueue("b", unique_key="k", on_conflict="defer")
+    job = new_job(unique_key="k", on_conflict="replace")
+    [first] = await driver.store.jobs.enqueue([job])
+    await driver.settle(claim, "retry", "boom")
+    before = await driver.hash("a")
+    [again] = await driver.store.jobs.enqueue([job])
+    assert (first.job_id, again.job_id) == ("b", "b")
+    assert await driver.hash("a") == before
+
+
 async def test_a_client_that_waits_for_a_replaced_job_hears_of_its_end(driver: Driver) -> None:
     await driver.enqueue("a", unique_key="k", delay_ms=60_000)
     await driver.store.jobs.await_end("a", "client")

@@ -135,14 +135,14 @@ end
 
 -- Debounce: the newest definition runs once. While the holder runs, it waits for its end.
 local function replace(job, holder)
+  local next_id = redis.call('ZRANGE', root .. 'held:' .. job.unique_key, 0, 0)[1]
   if was_written_to(job, holder) then return repeated(holder) end
+  if next_id and was_written_to(job, next_id) then return repeated(next_id) end
   if is_waiting(holder) then
     take_over(job, holder)
     hold(job)
     return write(job)
   end
-  local next_id = redis.call('ZRANGE', root .. 'held:' .. job.unique_key, 0, 0)[1]
-  if next_id and was_written_to(job, next_id) then return repeated(next_id) end
   if next_id and is_waiting(next_id) then take_over(job, next_id) end
   return defer(job)
 end
