@@ -154,8 +154,16 @@ class _Loop:
             raise
 
     def close(self) -> None:
-        self.run(self.client.close())
+        self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
         _open_loops.discard(self)
+
+    async def _end(self) -> None:
+        # A thread that still waits for its call must not wait for ever.
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await self.client.close()
