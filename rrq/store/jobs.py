@@ -39,7 +39,7 @@ class NewJob:
         queue: the queue's bare name.
         timing: whether `timing_ms` is a delay from now, or a point of time since the epoch.
         nonce: marks one call when the caller chose the id; empty for a fresh id.
-        unique_ttl_ms: how long the unique key is held beyond the due time; 0 takes the default.
+        unique_ttl_ms: how long the unique key is held beyond the due time.
         fields: what its hash holds beyond the fields that the step itself writes.
     """
 
