@@ -18,9 +18,13 @@ RECOVERY_SECONDS = 2.0
 """What may pass beyond the lease before all jobs of a dead worker run again."""
 
 
-async def kill_in_the_middle(rig: Rig, victim: WorkerProcess, job_ids: list[str]) -> float:
-    """Kill a worker when a third of the jobs has ended; when that was."""
+async def kill_in_the_middle(
+    rig: Rig, victim: WorkerProcess, job_ids: list[str], running: int
+) -> float:
+    """Kill a worker when a third of the jobs has ended and so many run; when that was."""
     await eventually(lambda: len(rig.ledger.ends()) > len(job_ids) // 3, 20, "a third of the jobs")
+    # Jobs of one length end together: not in the moment between two waves.
+    await eventually(lambda: len(rig.ledger.running()) >= running, 10, "running jobs")
     at = time.time()
     victim.kill()
     return at
@@ -46,7 +50,8 @@ async def test_jobs_of_a_killed_worker_run_again_on_another_within_lease_and_two
         await rig.ready(worker)
     job_ids = await rig.enqueue_many("sleeping", 200, 0.2)
 
-    killed_at = await kill_in_the_middle(rig, victim, job_ids)
+    # One worker alone has room for 16.
+    killed_at = await kill_in_the_middle(rig, victim, job_ids, running=20)
     limit = rig.settings.lease_seconds + RECOVERY_SECONDS
     await rig.all_ended(job_ids, killed_at + limit - time.time())
 
@@ -63,7 +68,7 @@ async def test_a_worker_that_starts_after_the_kill_finds_the_jobs_of_the_dead_on
     victim = await rig.worker()
     job_ids = await rig.enqueue_many("sleeping", 200, 0.1)
 
-    killed_at = await kill_in_the_middle(rig, victim, job_ids)
+    killed_at = await kill_in_the_middle(rig, victim, job_ids, running=8)
     survivor = await rig.worker()
     ready_at = time.time()
     orphans = jobs_of_the_dead(rig, killed_at)
