@@ -121,7 +121,7 @@ class Intake:
             failures = 0
             if claimed.claims:
                 continue
-            if self._burst and not self._dispatch.held:
+            if self._burst and not self._dispatch.held and not _some_are_due(claimed):
                 return
             await self._sleep(claimed)
 
@@ -162,7 +162,7 @@ class Intake:
 
     async def _sleep(self, claimed: Claimed) -> None:
         """Until woken, the next job is due, a foreign one appears, or it is time to park anew."""
-        if claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms:
+        if _some_are_due(claimed):
             # Jobs are due, but not for the executors that have room: those have none for a while.
             return
         parked_at = time.monotonic()
@@ -182,6 +182,10 @@ class Intake:
             except (RedisError, OSError) as error:
                 await self._link.pause(error, 1)
                 return
+
+
+def _some_are_due(claimed: Claimed) -> bool:
+    return claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -32,12 +32,13 @@ class LeaseKeeper:
         self._tick_seconds = min(TICK_SECONDS, self._renew_every_seconds)
         self._link = link
         self._dispatch = dispatch
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._began_at = time.monotonic()
         self.lost_leases = 0
         self.reaped_jobs = 0
 
     async def run(self) -> None:
         """Renew, reap and write progress until cancelled."""
+        self._began_at = time.monotonic()
         while True:
             await asyncio.sleep(self._tick_seconds * random.uniform(0.9, 1.0))
             if time.monotonic() - self._renewed_at >= self._renew_every_seconds * 0.9:
@@ -67,10 +68,12 @@ class LeaseKeeper:
 
     def _others_had_time_to_renew(self) -> bool:
         """When Redis was away for longer than a lease, all leases have run out, though their
-        owners live: give them the time for one renewal."""
+        owners live: give them the time for one renewal. A worker that begins now cannot know
+        whether Redis came back a moment ago."""
         if self._link.down_since is not None:
             return False
-        return time.monotonic() - self._link.restored_at >= self._renew_every_seconds
+        known_since = max(self._began_at, self._link.restored_at)
+        return time.monotonic() - known_since >= self._renew_every_seconds
 
     async def _reap(self) -> None:
         if not await self._leases.any_held():

@@ -47,11 +47,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class TurnedAway:
-    """A due job whose executor is full, by its queue's bare name."""
+    """A due job whose executor is full, by its queue's bare name; `due_ms` is when it comes back,
+    as Redis writes it."""
 
     executor: str
     queue: str
     job_id: str
+    due_ms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Leases:
             arguments += (one.name, one.room, int(one.is_full), one.turned_away)
         arguments.append(len(rooms.recall))
         for job in rooms.recall:
-            arguments += (job.queue, job.job_id)
+            arguments += (job.queue, job.job_id, job.due_ms)
         for queue in queues:
             arguments += (queue, rooms.by_queue.get(queue, ""))
         now_ms, next_due_ms, jobs, dropped, turned_away = await self._steps.call(

@@ -108,7 +108,7 @@ def test_a_lane_is_full_when_it_starts_nothing_now_and_reads_nothing_ahead() -> 
 def test_a_lane_recalls_as_many_turned_away_jobs_as_it_can_start_the_first_ones_first() -> None:
     lane = lane_of(2)
     lane.started()
-    jobs = [TurnedAway("x", "default", str(n)) for n in range(3)]
+    jobs = [TurnedAway("x", "default", str(n), "1") for n in range(3)]
     for job in jobs:
         lane.turned_away(job)
     assert lane.executor_room(100.0).turned_away == 3

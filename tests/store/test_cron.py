@@ -8,7 +8,6 @@ from rrq.settings import RRQSettings
 from rrq.store.cron import Tick
 from rrq.store.store import JobStore
 
-SLOT = datetime.now(UTC).replace(microsecond=0)
 HOURLY = "0 * * * * UTC"
 
 
@@ -21,52 +20,68 @@ async def tick(store: JobStore, slot: datetime, **changes: object) -> Tick:
 
 
 @pytest.fixture
+def slot() -> datetime:
+    """A slot that is due now."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
 async def store(settings: RRQSettings) -> JobStore:
     return JobStore(settings)
 
 
 @pytest.fixture
-async def known(store: JobStore) -> JobStore:
-    """A store that has seen the cron job an hour before `SLOT`."""
-    assert (await tick(store, SLOT - timedelta(hours=1))).answer == "registered"
+async def known(store: JobStore, slot: datetime) -> JobStore:
+    """A store that has seen the cron job an hour before the slot."""
+    assert (await tick(store, slot - timedelta(hours=1))).answer == "registered"
     return store
 
 
-async def test_a_job_seen_for_the_first_time_runs_from_its_next_slot_on(store: JobStore) -> None:
-    assert await tick(store, SLOT) == Tick("registered")
+async def test_a_job_seen_for_the_first_time_runs_from_its_next_slot_on(
+    store: JobStore, slot: datetime
+) -> None:
+    assert await tick(store, slot) == Tick("registered")
     assert await store.queues.waiting_ids("default") == []
-    assert await store.cron.last_slot("nightly") == SLOT
+    assert await store.cron.last_slot("nightly") == slot
 
 
-async def test_a_slot_is_enqueued_once_however_many_workers_race_for_it(known: JobStore) -> None:
+async def test_a_slot_is_enqueued_once_however_many_workers_race_for_it(
+    known: JobStore, slot: datetime
+) -> None:
     stores = [JobStore(known.settings) for _ in range(5)]
-    ticks = await asyncio.gather(*(tick(one, SLOT) for one in stores for _ in range(4)))
+    ticks = await asyncio.gather(*(tick(one, slot) for one in stores for _ in range(4)))
     assert sorted(one.answer for one in ticks) == ["queued"] + ["taken"] * 19
     [queued] = [one.job_id for one in ticks if one.answer == "queued"]
     assert await known.queues.waiting_ids("default") == [queued]
 
 
-async def test_an_earlier_slot_is_not_taken_after_a_later_one(known: JobStore) -> None:
-    await tick(known, SLOT)
-    assert (await tick(known, SLOT - timedelta(minutes=30))).answer == "taken"
+async def test_an_earlier_slot_is_not_taken_after_a_later_one(
+    known: JobStore, slot: datetime
+) -> None:
+    await tick(known, slot)
+    assert (await tick(known, slot - timedelta(minutes=30))).answer == "taken"
 
 
-async def test_a_slot_within_the_grace_is_not_missed(known: JobStore) -> None:
-    assert (await tick(known, SLOT - timedelta(seconds=50))).answer == "queued"
+async def test_a_slot_within_the_grace_is_not_missed(known: JobStore, slot: datetime) -> None:
+    assert (await tick(known, slot - timedelta(seconds=50))).answer == "queued"
 
 
-async def test_a_missed_slot_is_skipped_by_default_and_run_once_if_asked(known: JobStore) -> None:
-    missed = SLOT - timedelta(minutes=10)
+async def test_a_missed_slot_is_skipped_by_default_and_run_once_if_asked(
+    known: JobStore, slot: datetime
+) -> None:
+    missed = slot - timedelta(minutes=10)
     assert (await tick(known, missed)).answer == "missed"
     assert (await tick(known, missed, misfire="run")).answer == "taken"
     assert (await tick(known, missed + timedelta(minutes=1), misfire="run")).answer == "queued"
 
 
-async def test_a_new_schedule_starts_to_count_anew(known: JobStore) -> None:
-    assert (await tick(known, SLOT, definition="*/5 * * * * UTC")).answer == "registered"
+async def test_a_new_schedule_starts_to_count_anew(known: JobStore, slot: datetime) -> None:
+    assert (await tick(known, slot, definition="*/5 * * * * UTC")).answer == "registered"
 
 
-async def test_a_unique_cron_job_is_not_enqueued_while_the_last_one_waits(known: JobStore) -> None:
-    first = await tick(known, SLOT - timedelta(seconds=30), unique_key="cron:nightly")
-    second = await tick(known, SLOT, unique_key="cron:nightly")
+async def test_a_unique_cron_job_is_not_enqueued_while_the_last_one_waits(
+    known: JobStore, slot: datetime
+) -> None:
+    first = await tick(known, slot - timedelta(seconds=30), unique_key="cron:nightly")
+    second = await tick(known, slot, unique_key="cron:nightly")
     assert second == Tick("duplicate", first.job_id)

@@ -53,7 +53,8 @@ async def test_jobs_turned_away_stay_in_their_queue_in_order_and_come_back_a_few
 
     claimed = await claim(driver, FULL, FAST)
 
-    assert claimed.turned_away == [TurnedAway("slow", "default", job_id) for job_id in ids]
+    assert [(one.executor, one.queue) for one in claimed.turned_away] == [("slow", "default")] * 25
+    assert [one.job_id for one in claimed.turned_away] == ids
     waiting = await driver.store.redis.zrange("rrq:queue:default", 0, -1, withscores=True)
     assert [job_id.decode() for job_id, _ in waiting] == ids
     delays = [round(due - claimed.now_ms) for _, due in waiting]
@@ -120,21 +121,28 @@ async def test_a_recalled_job_is_claimed_at_once_and_one_that_is_gone_is_no_trou
     claimed = await claim(
         driver,
         ExecutorRoom("slow", 2, False, 0),
-        recall=(*turned_away, TurnedAway("slow", "no", "x")),
+        recall=(*turned_away, TurnedAway("slow", "no", "x", "1")),
     )
 
     assert [one.job_id for one in claimed.claims] == [second]
     assert not await driver.store.redis.exists("rrq:queue:no")
 
 
+async def test_recalled_jobs_keep_their_order(driver: Driver) -> None:
+    ids = await enqueue(driver, *["slow#work"] * 5)
+    turned_away = (await claim(driver, FULL, FAST)).turned_away
+    claimed = await claim(driver, ExecutorRoom("slow", 5, False, 0), recall=turned_away)
+    assert [one.job_id for one in claimed.claims] == ids
+
+
 async def test_a_job_that_was_given_another_time_since_is_not_recalled(driver: Driver) -> None:
     await enqueue(driver, "slow#work")
     turned_away = (await claim(driver, FULL, FAST)).turned_away
     [job] = turned_away
-    hour = (await driver.store.cron.now()).timestamp() * 1000 + 3_600_000
-    await driver.store.redis.zadd("rrq:queue:default", {job.job_id: hour})
+    soon = (await driver.store.cron.now()).timestamp() * 1000 + 1500
+    await driver.store.redis.zadd("rrq:queue:default", {job.job_id: soon})
 
     claimed = await claim(driver, ExecutorRoom("slow", 2, False, 0), recall=turned_away)
 
     assert claimed.claims == []
-    assert await driver.store.redis.zscore("rrq:queue:default", job.job_id) == hour
+    assert await driver.store.redis.zscore("rrq:queue:default", job.job_id) == soon

@@ -5,15 +5,16 @@
 -- ARGV     worker id, lease_ms, most jobs, most bytes of arguments, park_ms, unique_ttl_ms,
 --          count of executors, and four for each: name, room (most jobs for it), '1' if it is
 --          full, how many jobs it turned away before; none at all if room is all that counts;
---          count of jobs to recall, and two for each: queue (bare), id;
+--          count of jobs to recall, and three for each: queue (bare), id, the due time that it was
+--          turned away to;
 --          then two for each queue, the most urgent first: name (bare), the executor of its
 --          jobs that name none
 -- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
 --          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
 --          current_retries, max_retries, job_timeout_seconds, trace_context, start_time};
 --          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
---          holds ids that are no jobs; `turned_away` {executor, queue, id} of jobs that wait for
---          a full executor, a little later in their queue, where they hide no other job.
+--          holds ids that are no jobs; `turned_away` {executor, queue, id, due_ms} of jobs that
+--          wait for a full executor, a little later in their queue, where they hide no other.
 -- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
 --          that is greater than every earlier one.
 
@@ -41,13 +42,13 @@ for _ = 1, tonumber(take()) do
   some_are_full = some_are_full or executors[name].is_full
 end
 
--- Jobs that were turned away may come back: a slot is free. One that is due much later was given
--- another time since.
-for _ = 1, tonumber(take()) do
-  local key, id = queue_root .. take(), take()
-  local due = tonumber(redis.call('ZSCORE', key, id) or 0)
-  if due > now and due < now + 2 * TURNED_AWAY_LONGEST_MS then
-    redis.call('ZADD', key, score(now), id)
+-- Jobs that were turned away may come back, in their order: a slot is free. One that has another
+-- due time by now was given it by somebody else.
+for i = 1, tonumber(take()) do
+  local key, id, due = queue_root .. take(), take(), take()
+  local stands = redis.call('ZSCORE', key, id)
+  if stands and tonumber(stands) == tonumber(due) and tonumber(due) > now then
+    redis.call('ZADD', key, score(now - 1 + i * 0.001), id)
   end
 end
 
@@ -126,8 +127,9 @@ local function turn_away(executor, queue, id)
   executor.turned_away = executor.turned_away + 1
   local delay = math.min(step * TURNED_AWAY_STEP_MS, TURNED_AWAY_LONGEST_MS)
   -- A microsecond for each keeps them in order.
-  redis.call('ZADD', queue_root .. queue, score(now + delay + executor.turned_away * 0.001), id)
-  turned_away[#turned_away + 1] = {executor.name, queue, id}
+  local due = score(now + delay + executor.turned_away * 0.001)
+  redis.call('ZADD', queue_root .. queue, due, id)
+  turned_away[#turned_away + 1] = {executor.name, queue, id, due}
 end
 
 -- Claim one job, or see to it otherwise. Returns 'passed' if it stays where it is.
