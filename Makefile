@@ -9,8 +9,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --all-packages
 
+# Four at once, however many processors: most of a test's time is waiting.
 test: lint
-	$(UV) run --no-sync pytest -n auto --cov
+	$(UV) run --no-sync pytest -n 4 --cov
 
 lint: sync
 	$(UV) run --no-sync ruff check .
@@ -25,6 +26,7 @@ demo: sync
 
 bench: sync
 	$(UV) run --no-sync python benchmarks/end_to_end.py
+	$(UV) run --no-sync python benchmarks/deep_queues.py --deepest 100000
 
 # MINUTES=10 SEED=7 make faults
 faults: sync

@@ -29,10 +29,11 @@ def session(
     async def asked() -> T:
         from redis.exceptions import RedisError
 
-        from rrq.store.connection import require_redis, unavailable
+        from rrq.store.connection import connect, require_redis, unavailable
         from rrq.store.store import JobStore
 
-        store = JobStore(settings)
+        # Somebody waits for the answer: no second try at a server that does not answer.
+        store = JobStore(settings, redis=connect(settings, retries=0))
         try:
             await require_redis(store.redis, settings)
             return await ask(store)

@@ -58,9 +58,11 @@ def dsn(port: int, host: str = "localhost", **options: str | Path) -> str:
 
 
 async def refusal(address: str) -> str:
-    async with RRQClient(RRQSettings(redis_dsn=address)) as client:
-        with pytest.raises(RedisUnavailable) as caught:
-            await require_redis(client.job_store.redis, client.settings)
+    settings = RRQSettings(redis_dsn=address)
+    redis = connect(settings, retries=0)
+    with pytest.raises(RedisUnavailable) as caught:
+        await require_redis(redis, settings)
+    await redis.aclose()
     text = str(caught.value)
     assert len(text.splitlines()) <= 2
     return text

@@ -51,13 +51,17 @@ async def test_with_stdout_full_no_handler_is_begun_until_it_is_read(
         await asyncio.sleep(0)
     assert 4 <= begun <= 10  # 1 MiB counts as full; what ran then still adds to it.
 
-    answered = b""
+    answered = bytearray()
+    lines = 0
     os.set_blocking(outcomes_out, False)
-    while answered.count(b"\n") < REQUESTS:
+    while lines < REQUESTS:
         try:
-            answered += os.read(outcomes_out, 1_000_000)
+            part = os.read(outcomes_out, 1_000_000)
         except BlockingIOError:
             await asyncio.sleep(0)
+        else:
+            answered += part
+            lines += part.count(b"\n")
     ids = {json.loads(line)["job_id"] for line in answered.splitlines()}
     assert ids == {str(n) for n in range(REQUESTS)}
     runtime.stop()
