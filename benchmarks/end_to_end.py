@@ -31,28 +31,40 @@ async def main(jobs: int, samples: int) -> None:
     async with rig() as bench:
         ceiling = await ceiling_jobs_per_second(bench, jobs)
         report("ceiling: claim + settle, 50 jobs a call", ceiling, "jobs/s")
+        start_up = await start_up_seconds(bench)
         for processes, in_flight in ((1, 32), (2, 32), (1, 1)):
-            await throughput(bench, jobs, processes, in_flight, ceiling)
+            await throughput(bench, jobs, processes, in_flight, ceiling, start_up)
         await enqueueing(bench, jobs, ceiling)
         await idling(bench, samples)
     help_seconds()
 
 
-async def throughput(bench: Rig, jobs: int, processes: int, in_flight: int, ceiling: float) -> None:
-    """From the start of the first job to the end of the last, by Redis' clock."""
+async def throughput(
+    bench: Rig, jobs: int, processes: int, in_flight: int, ceiling: float, start_up: float
+) -> None:
+    """From the start of the first job to the end of the last, by Redis' clock.
+
+    `start_up` is the processor time, in seconds, that a worker without jobs uses.
+    """
     await bench.empty()
     await bench.enqueue("noop", jobs)
     redis_before = await bench.redis_cpu_seconds()
     async with bench.worker(processes=processes, in_flight=in_flight, burst=True) as worker:
-        worker_seconds = await cpu_seconds_of_life(worker)
+        worker_seconds = await cpu_seconds_of_life(worker) - start_up
     redis_seconds = await bench.redis_cpu_seconds() - redis_before
     times = await bench.times("start_time", "completion_time")
     seconds = max(end for _, end in times) - min(start for start, _ in times)
     label = f"no-op jobs, {processes} process(es), {in_flight} in flight each"
     report(label, jobs / seconds, "jobs/s", ceiling)
-    # Starting up costs the worker half a second of processor time, whatever the number of jobs.
     report("  processor time of the worker, a job", 1e6 * worker_seconds / jobs, "µs")
     report("  processor time of Redis, a job", 1e6 * redis_seconds / jobs, "µs")
+
+
+async def start_up_seconds(bench: Rig) -> float:
+    """The processor time of a worker that finds nothing to do, and ends."""
+    await bench.empty()
+    async with bench.worker(processes=1, in_flight=32, burst=True) as worker:
+        return await cpu_seconds_of_life(worker)
 
 
 async def enqueueing(bench: Rig, jobs: int, ceiling: float) -> None:

@@ -146,12 +146,11 @@ def cpu_seconds(pid: int) -> float:
 
 
 async def cpu_seconds_of_life(process: subprocess.Popen[bytes]) -> float:
-    """The processor time that a process used, its start-up left out, once it has ended."""
+    """The processor time that a process has used, in seconds, once it has ended."""
     readings: list[float] = []
     while process.poll() is None:
         readings.append(cpu_seconds(process.pid))
         await asyncio.sleep(0.02)
-    # The first jobs are claimed when start-up is over: no read-out shows that moment exactly.
     return readings[-1]
 
 
