@@ -94,7 +94,8 @@ async def soak(minutes: float, seed: int, folder: Path) -> Account:
 
 
 async def _for_a_while(seconds: float, traffic: Traffic, chaos: Chaos) -> None:
-    tasks = [asyncio.create_task(traffic.run()), asyncio.create_task(chaos.run())]
+    runs = (traffic.run(), traffic.run_bulk(), chaos.run())
+    tasks = [asyncio.create_task(run) for run in runs]
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for ended in done:
         ended.result()

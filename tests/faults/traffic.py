@@ -15,11 +15,15 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from rrq.client import RRQClient
+from rrq.job_request import JobRequest
 
 Draw = random.Random
 Recipe = Callable[[Draw], tuple[str, tuple[Any, ...], dict[str, Any]]]
 
 UNIQUE_KEYS = 20
+
+BULK_JOBS = 500
+BULK_PAUSE_SECONDS = 2.5
 
 
 def _plain(draw: Draw) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
@@ -95,6 +99,7 @@ class Traffic:
         self.uncertain: list[str] = []
         self.kinds: Counter[str] = Counter()
         self.cancels = 0
+        self._bulks = 0
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -127,6 +132,24 @@ class Traffic:
         if job is not None:
             self.accepted.append(job.id)
             self.kinds[kind] += 1
+
+    async def run_bulk(self) -> None:
+        """Enqueue quick jobs by the hundred until `stop`."""
+        while not self._is_stopping:
+            await asyncio.sleep(BULK_PAUSE_SECONDS)
+            self._bulks += 1
+            requests = [
+                JobRequest("quick", job_id=f"bulk-{self._bulks}-{number}")
+                for number in range(BULK_JOBS)
+            ]
+            ids = [str(request.job_id) for request in requests]
+            try:
+                await self._client.enqueue_many(requests)
+            except (RedisError, OSError):
+                self.uncertain += ids
+            else:
+                self.accepted += ids
+                self.kinds["bulk"] += len(ids)
 
     async def _cancel(self, job_id: str) -> None:
         self.cancels += 1
