@@ -67,7 +67,6 @@ class WorkerGauges:
     worker_id: str
     in_flight: int
     capacity: int
-    queue_depths: dict[str, int] = field(default_factory=dict)
     lost_leases: int = 0
 
 

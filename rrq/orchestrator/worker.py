@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from rrq.config.executors import executor_options
+from redis.exceptions import RedisError
+
 from rrq.cron import cron_entries
 from rrq.hookspecs import WorkerView
 from rrq.orchestrator.cron import CronTicker
 from rrq.orchestrator.decision import Decider
 from rrq.orchestrator.dispatch import Dispatch
+from rrq.orchestrator.executors import Executors
 from rrq.orchestrator.heartbeat import Heartbeat, age_seconds
 from rrq.orchestrator.intake import Intake
 from rrq.orchestrator.job_telemetry import JobTelemetry
-from rrq.orchestrator.lane import Lane
 from rrq.orchestrator.leases import LeaseKeeper
 from rrq.orchestrator.mailbox import Mailbox
 from rrq.orchestrator.memory import give_back_unused
@@ -28,12 +29,11 @@ from rrq.orchestrator.settlement import Settlement
 from rrq.orchestrator.tally import Tally
 from rrq.orchestrator.watchdog import Watchdog
 from rrq.retry import RetryPolicy
-from rrq.store.connection import connect, require_redis
+from rrq.store.connection import connect, require_redis, unavailable
 from rrq.store.keys import WORKER_ID_PREFIX
 from rrq.store.store import JobStore
 from rrq.store.verdict import SettleAnswer, Verdict
 from rrq.telemetry import WorkerGauges, get_telemetry
-from rrq.transport import Transport, TransportContext
 
 if TYPE_CHECKING:
     from rrq.plugins import Plugins
@@ -81,7 +81,14 @@ class Worker:
         keys = self.store.keys
         named = queues or [settings.default_queue_name]
         self.queues = tuple(dict.fromkeys(keys.bare_queue(name) for name in named))
-        self.lanes = {name: Lane(name, self._transport(name)) for name in settings.executors}
+        self._executors = Executors(
+            settings,
+            plugins,
+            self.worker_id,
+            capacity_changed=lambda: self._dispatch.fill_all(),
+            progress=lambda progress: self._dispatch.report_progress(progress),
+        )
+        self.lanes = self._executors.lanes
 
         pool = self.store.redis.connection_pool
         link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
@@ -151,7 +158,7 @@ class Worker:
 
         Raises:
             ExecutorStartError: an executor does not come up.
-            RedisUnavailable: Redis cannot be reached at the start.
+            RedisUnavailable: Redis cannot be reached at the start, or refuses us for good.
             WorkerStuck: no job could be claimed for `exit_when_stuck_seconds`.
         """
         stages: list[asyncio.Task[None]] = []
@@ -176,11 +183,12 @@ class Worker:
             ]
             await self._claim_until_stopped(stages)
             await self._wind_down()
+        except RedisError as error:
+            # What passes on its own is waited for: this does not.
+            raise unavailable(self.settings, error) from error
         finally:
             await _cancelled(stages)
-            await asyncio.gather(
-                *(lane.transport.stop(0) for lane in self.lanes.values()), return_exceptions=True
-            )
+            await self._executors.stop_now()
             await self.store.aclose()
 
     def stop(self) -> None:
@@ -208,15 +216,7 @@ class Worker:
 
     async def _start(self) -> None:
         await require_redis(self.store.redis, self.settings)
-        await self._start_executors()
-
-    async def _start_executors(self) -> None:
-        starts = await asyncio.gather(
-            *(lane.transport.start() for lane in self.lanes.values()), return_exceptions=True
-        )
-        for answer in starts:
-            if isinstance(answer, BaseException):
-                raise answer
+        await self._executors.start()
         if telemetry := get_telemetry():
             telemetry.worker_started(self.worker_id, self.queues)
 
@@ -243,7 +243,9 @@ class Worker:
         if self._dispatch.held:
             logger.info("Stopping: %d jobs are still running", self._dispatch.running_count)
         await self._plugins.worker_stopping(self._view())
-        await self._stop_executors()
+        await self._executors.stop(
+            self.settings.worker_shutdown_grace_period_seconds, self._hurrying
+        )
         await self._dispatch.all_ended()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_AT_STOP_SECONDS):
@@ -257,42 +259,7 @@ class Worker:
         if telemetry := get_telemetry():
             telemetry.worker_stopped(self.worker_id)
 
-    async def _stop_executors(self) -> None:
-        grace = 0.0 if self._hurrying.is_set() else self._grace_seconds
-        stops = asyncio.ensure_future(self._stop_transports(grace))
-        hurry = asyncio.ensure_future(self._hurrying.wait())
-        await asyncio.wait([stops, hurry], return_when=asyncio.FIRST_COMPLETED)
-        if not stops.done():
-            await self._stop_transports(0.0)
-        await stops
-        await _cancelled([hurry])
-
-    async def _stop_transports(self, grace_seconds: float) -> None:
-        answers = await asyncio.gather(
-            *(lane.transport.stop(grace_seconds) for lane in self.lanes.values()),
-            return_exceptions=True,
-        )
-        for answer in answers:
-            if isinstance(answer, Exception):
-                logger.error("An executor could not be stopped cleanly: %r", answer)
-
-    @property
-    def _grace_seconds(self) -> float:
-        return self.settings.worker_shutdown_grace_period_seconds
-
     # -- parts --------------------------------------------------------------------------
-
-    def _transport(self, name: str) -> Transport:
-        config = self.settings.executors[name]
-        transport = self._plugins.transport(config.type)
-        options = executor_options(name, config, transport.config_model)
-        context = TransportContext(
-            executor_name=name,
-            worker_id=self.worker_id,
-            capacity_changed=lambda: self._dispatch.fill_all(),
-            progress=lambda progress: self._dispatch.report_progress(progress),
-        )
-        return transport(options, context)
 
     def _job_telemetry(self) -> JobTelemetry | None:
         self._plugins.telemetry("orchestrator", self.settings)
@@ -318,7 +285,7 @@ class Worker:
                 WorkerGauges(
                     worker_id=self.worker_id,
                     in_flight=self._dispatch.running_count,
-                    capacity=sum(lane.transport.capacity for lane in self.lanes.values()),
+                    capacity=self._executors.capacity,
                     lost_leases=self._lease_keeper.lost_leases,
                 )
             )
