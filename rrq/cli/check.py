@@ -41,16 +41,20 @@ def check(
         return
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> list[tuple[str, dict[str, Any] | None, float | None]]:
-        return [
+    async def ask(
+        store: JobStore,
+    ) -> tuple[list[tuple[str, dict[str, Any] | None, float | None]], set[str]]:
+        workers = [
             (worker_id, *await store.workers.health(worker_id))
             for worker_id in await store.workers.ids()
         ]
+        return workers, await store.queues.paused()
 
-    workers = session(config, redis_dsn, ask)
+    workers, paused = session(config, redis_dsn, ask)
     alive = [one for one in workers if one[1]]
+    columns = ["worker", "status", "active jobs", "capacity", "queues", "last heartbeat"]
     render.table(
-        ["worker", "status", "active jobs", "capacity", "queues", "last heartbeat", "ttl seconds"],
+        [*columns, "ttl seconds", "paused"],
         [
             (
                 worker_id,
@@ -61,6 +65,7 @@ def check(
                 _joined(health.get("queues")),
                 health.get("timestamp"),
                 ttl_seconds and round(ttl_seconds),
+                _joined(_among(health.get("queues"), paused)),
             )
             for worker_id, health, ttl_seconds in workers
             if health is not None
@@ -74,6 +79,10 @@ def check(
 
 def _is_stuck(health: dict[str, Any]) -> bool:
     return str(health.get("status")).startswith("stuck")
+
+
+def _among(names: Any, paused: set[str]) -> list[str]:
+    return [str(name) for name in names if str(name) in paused] if isinstance(names, list) else []
 
 
 def _joined(names: Any) -> Any:

@@ -53,6 +53,11 @@ class Keys:
         """Set: the bare names of all queues that ever had a job."""
         return f"{self.prefix}:queues"
 
+    @property
+    def paused(self) -> str:
+        """Set: the bare names of the queues whose jobs nobody may claim."""
+        return f"{self.prefix}:paused"
+
     def dlq(self, name: str) -> str:
         """List: ids of dead-lettered jobs, newest first."""
         return f"{self.dlq_root}{self.bare_dlq(name)}"

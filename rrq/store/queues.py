@@ -5,33 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rrq.store.jobs import time_from_ms
-from rrq.store.replies import is_wrong_type, texts
+from rrq.store.replies import is_wrong_type, text, texts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from rrq.store.keys import Keys
+    from rrq.store.scripts import Steps
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSize:
-    """A queue at a glance. Times are when its first and last job become due."""
+    """A queue at a glance. Times are when its first and last job become due; while it is paused,
+    nothing of it starts."""
 
     name: str
     waiting: int
     due: int
     first_due_at: datetime | None
     last_due_at: datetime | None
+    is_paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job's place in its queue."""
+
+    job_id: str
+    due_at: datetime
 
 
 class Queues:
     """Queues, by name: bare or full key."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, steps: Steps, keys: Keys) -> None:
         self._redis = redis
+        self._steps = steps
         self._keys = keys
 
     async def names(self) -> list[str]:
@@ -60,6 +72,7 @@ class Queues:
                 pipeline.zrange(key, 0, 0, withscores=True)
                 pipeline.zrange(key, -1, -1, withscores=True)
             answers = await pipeline.execute(raise_on_error=False)
+        paused = await self.paused()
         sizes = []
         for index, name in enumerate(wanted):
             waiting, due, first, last = answers[4 * index : 4 * index + 4]
@@ -74,9 +87,36 @@ class Queues:
                     due,
                     time_from_ms(first[0][1]) if first else None,
                     time_from_ms(last[0][1]) if last else None,
+                    name in paused,
                 )
             )
         return sizes
+
+    async def paused(self) -> set[str]:
+        """The bare names of the paused queues, whether they ever had a job or not."""
+        return set(texts(await self._redis.smembers(self._keys.paused)))
+
+    async def pause(self, name: str) -> bool:
+        """Let no job of a queue start from now on; jobs that run go on. Jobs that a worker has
+        claimed already, to start within 100 ms, start or come back.
+
+        Returns whether it was not paused before.
+        """
+        return bool(await self._redis.sadd(self._keys.paused, self._keys.bare_queue(name)))
+
+    async def resume(self, name: str) -> bool:
+        """Let the jobs of a paused queue start again, those that are due at once.
+
+        Returns whether it was paused.
+        """
+        return bool(await self._steps.call("resume", self._keys.bare_queue(name)))
+
+    async def waiting(self, name: str, offset: int, count: int) -> list[Waiting]:
+        """At most `count` jobs by due time, after the first `offset`."""
+        places: Any = await self._redis.zrange(
+            self._keys.queue(name), offset, offset + count - 1, withscores=True
+        )
+        return [Waiting(text(job_id), time_from_ms(due_ms)) for job_id, due_ms in places]
 
     async def waiting_ids(self, name: str, start: int = 0, end: int = -1) -> list[str]:
         """Ids by due time, from index `start` to `end` inclusive."""
@@ -100,9 +140,14 @@ class Queues:
         return bool(await self._redis.zrem(self._keys.queue(name), job_id))
 
     async def head_due_ms(self, names: Iterable[str]) -> float | None:
-        """When the first job of any of these queues becomes due; None if nothing waits."""
+        """When the first job of any of these queues becomes due; None if nothing waits. A paused
+        queue counts as empty."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for name in names:
+                pipeline.sismember(self._keys.paused, self._keys.bare_queue(name))
                 pipeline.zrange(self._keys.queue(name), 0, 0, withscores=True)
-            heads = await pipeline.execute()
-        return min((head[0][1] for head in heads if head), default=None)
+            answers = await pipeline.execute()
+        heads = zip(answers[::2], answers[1::2], strict=True)
+        return min(
+            (head[0][1] for is_paused, head in heads if head and not is_paused), default=None
+        )

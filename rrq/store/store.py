@@ -39,7 +39,7 @@ class JobStore:
         self.jobs = Jobs(self.redis, steps, self.keys, settings)
         self.leases = Leases(self.redis, steps, self.keys, settings)
         self.cron = CronSlots(self.redis, steps, self.keys, settings)
-        self.queues = Queues(self.redis, self.keys)
+        self.queues = Queues(self.redis, steps, self.keys)
         self.workers = Workers(self.redis, self.keys)
         self.dead_letters = DeadLetters(self.redis, self.keys)
 

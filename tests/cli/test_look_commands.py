@@ -105,9 +105,9 @@ def test_queues_are_listed_with_what_waits_what_is_due_and_since_when(
     code, table, notes = rrq("queue", "list")
 
     assert (code, notes) == (0, "")
-    assert table.splitlines()[0] == "queue\twaiting\tdue\tfirst due\tlast due"
-    ((queue, waiting, due, first_due, last_due),) = rows(table)
-    assert (queue, waiting, due, last_due) == ("mail", "2", "1", "in 2 h 1 m")
+    assert table.splitlines()[0] == "queue\twaiting\tdue\tfirst due\tlast due\tpaused"
+    ((queue, waiting, due, first_due, last_due, paused),) = rows(table)
+    assert (queue, waiting, due, last_due, paused) == ("mail", "2", "1", "in 2 h 1 m", "no")
     assert re.fullmatch(r"now|\d+(\.\d)? s ago", first_due)
 
 
@@ -118,10 +118,10 @@ def test_an_empty_queue_is_listed_on_request_only(rrq: Rrq, producer: SyncRRQCli
 
     assert rrq("queue", "list") == (
         0,
-        "queue\twaiting\tdue\tfirst due\tlast due\n",
+        "queue\twaiting\tdue\tfirst due\tlast due\tpaused\n",
         "No job waits in any queue.\n",
     )
-    assert ["mail", "0", "0", "-", "-"] in rows(rrq("queue", "list", "--show-empty")[1])
+    assert ["mail", "0", "0", "-", "-", "no"] in rows(rrq("queue", "list", "--show-empty")[1])
 
 
 def test_as_json_a_queue_has_numbers_and_times(rrq: Rrq, producer: SyncRRQClient) -> None:
@@ -314,8 +314,8 @@ def test_a_worker_that_lives_is_shown_and_the_check_succeeds(
     worker.stop()
 
     assert (code, notes) == (0, "")
-    ((shown_id, status, active, capacity, queues, _, ttl_seconds),) = rows(table)
-    assert (shown_id, active, capacity, queues) == (worker_id, "0", "3", "mail")
+    ((shown_id, status, active, capacity, queues, _, ttl_seconds, paused),) = rows(table)
+    assert (shown_id, active, capacity, queues, paused) == (worker_id, "0", "3", "mail", "-")
     assert status in ("polling", "idle (no jobs)")
     assert 60 <= int(ttl_seconds) <= 70
     assert json.loads(old_name[1])[0]["worker"] == worker_id

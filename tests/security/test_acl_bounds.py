@@ -24,6 +24,7 @@ READING_COMMANDS = [
     ("check",),
     ("check", "--json"),
     ("queue", "list", "--show-empty"),
+    ("queue", "inspect", "default"),
     ("dlq", "list"),
     ("job", "show", "seen"),
     ("job", "show", "seen", "--raw"),
@@ -73,6 +74,22 @@ async def test_a_worker_and_the_commands_that_only_read_run_under_their_rules(
     ended = await asyncio.to_thread(worker.stop)
 
     assert ended.code == 0
+    assert await refusals(administrator) == []
+
+
+async def test_a_worker_with_three_commands_more_can_pause_and_resume_queues(
+    acl_server: EmbeddedRedis, administrator: Redis, place: Place
+) -> None:
+    await administrator.execute_command(
+        "ACL", "SETUSER", "rrq-worker", "+zcount", "+zcard", "+srem"
+    )
+    await administrator.zadd("rrq:idle:default", {"rrq_worker_1": 9_000_000_000_000})
+    for how in ("pause", "resume"):
+        words = ("queue", how, "default")
+        await asyncio.to_thread(rrq, place, dsn_of(acl_server, "rrq-worker"), *words)
+
+    assert await administrator.exists("rrq:paused") == 0
+    assert await administrator.lrange("rrq:mailbox:rrq_worker_1", 0, -1) == [b"wake"]
     assert await refusals(administrator) == []
 
 

@@ -104,6 +104,8 @@ async def _write_hostile_data(redis: Redis) -> None:
 COMMANDS = [
     ("check",),
     ("queue", "list"),
+    ("queue", "inspect", FORGED),
+    ("queue", "pause", FORGED),
     ("dlq", "list"),
     ("dlq", "list", "--dlq-name", FORGED),
     ("job", "show", FORGED),

@@ -72,6 +72,7 @@ def test_every_key_is_on_the_page() -> None:
         keys.waiters("<id>"),
         keys.queue("<name>"),
         keys.queues,
+        keys.paused,
         keys.dlq("<name>"),
         keys.unique("<key>"),
         keys.held("<key>"),

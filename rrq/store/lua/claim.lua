@@ -8,7 +8,7 @@
 --          count of jobs to recall, and three for each: queue (bare), id, the due time that it was
 --          turned away to;
 --          then two for each queue, the most urgent first: name (bare), the executor of its
---          jobs that name none
+--          jobs that name none. A paused queue counts as empty
 -- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
 --          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
 --          current_retries, max_retries, job_timeout_seconds, trace_context, start_time};
@@ -53,7 +53,11 @@ for i = 1, tonumber(take()) do
 end
 
 local queues = {}
-while next_argument <= #ARGV do queues[#queues + 1] = {name = take(), executor = take()} end
+while next_argument <= #ARGV do
+  local entry = {name = take(), executor = take()}
+  entry.is_paused = redis.call('SISMEMBER', root .. 'paused', entry.name) == 1
+  queues[#queues + 1] = entry
+end
 
 -- How long an id may wait in a queue for its hash: a plain producer writes the two one by one.
 local UNBORN_MS = 5000
@@ -186,7 +190,7 @@ local function claim_one(entry, id, due, at_most)
 end
 
 for _, entry in ipairs(queues) do
-  local looks, passed = 0, 0
+  local looks, passed = entry.is_paused and MAX_LOOKS or 0, 0
   -- Every id that is read leaves the due part of its queue, or is passed over at the next look.
   while #jobs < room and bytes_left >= 0 and looks < MAX_LOOKS do
     local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', score(now),
@@ -201,10 +205,14 @@ for _, entry in ipairs(queues) do
 end
 if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
 
--- Whoever is still waiting: due already, and another worker may take it, or due later.
+-- Whoever is still waiting: due already, and another worker may take it, or due later. On a paused
+-- queue workers park too, for whoever resumes it to find them, but nothing there is worth waking for.
 local next_due = ''
 for _, entry in ipairs(queues) do
-  local head = redis.call('ZRANGE', queue_root .. entry.name, 0, 0, 'WITHSCORES')
+  local head = {}
+  if not entry.is_paused then
+    head = redis.call('ZRANGE', queue_root .. entry.name, 0, 0, 'WITHSCORES')
+  end
   if head[2] and (next_due == '' or tonumber(head[2]) < tonumber(next_due)) then
     next_due = head[2]
   end
