@@ -32,6 +32,8 @@ BUILTIN = [
     "rrq.cli.job",
     "rrq.cli.dlq",
     "rrq.cli.demo",
+    "rrq.cli.init",
+    "rrq.cli.debug",
     "rrq.orchestrator.routing",
     "rrq.cli.plugins",
 ]
