@@ -1,4 +1,4 @@
-"""`rrq job`: one job in full."""
+"""`rrq job`: one job in full, what happened to it, and what an operator may do about it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ import typer
 
 from rrq.cli import options, render
 from rrq.cli.groups import command_group
+from rrq.exc import JobNotFound, MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from rrq.job import Job, JobStatus
+    from rrq.store.jobs import CancelAnswer, Replay
     from rrq.store.store import JobStore
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 
 
 @hookimpl
 def rrq_commands(app: typer.Typer) -> None:
     """Add the group `rrq job`."""
-    group = command_group(app, "job", "Look at jobs.")
+    group = command_group(app, "job", "Look at jobs; cancel and replay them.")
     group.command("show")(show)
+    group.command("trace")(trace)
+    group.command("cancel")(cancel)
+    group.command("replay")(replay)
 
 
 def show(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.")],
+    job_id: JobId,
     raw: Annotated[bool, typer.Option("--raw", help="Print the hash in Redis as JSON.")] = False,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
@@ -32,17 +40,7 @@ def show(
 
     Example: rrq job show 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
-    from rrq.cli.session import session
-    from rrq.exc import JobNotFound, MalformedJob
-
-    async def ask(store: JobStore) -> dict[str, str]:
-        return await store.jobs.get_fields(job_id)
-
-    fields = session(config, redis_dsn, ask)
-    if not fields:
-        raise JobNotFound(
-            f"There is no job {render.printable(job_id)}: check the id, or it has expired"
-        )
+    fields = _fields(job_id, config, redis_dsn)
     if raw:
         render.print_json(fields)
         return
@@ -55,10 +53,173 @@ def show(
     render.details(described, json)
 
 
-def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
+def trace(
+    job_id: JobId,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Show what happened to a job and when: each attempt, where it ran, how it ended.
+
+    Example: rrq job trace 4e292131-ebce-4307-9b58-0f5e49c0bbf8
+    """
+    from dataclasses import asdict
+
+    from rrq.timeline import timeline, total_seconds
+
+    fields = _fields(job_id, config, redis_dsn)
+    job = _read(job_id, fields)
+    events, total = timeline(job, fields), total_seconds(job)
+    if json:
+        status = str(job.status)
+        told = [asdict(event) for event in events]
+        render.print_json({"id": job_id, "status": status, "events": told, "total_seconds": total})
+        return
+    render.table(
+        ["time", "event", "duration", "attempt", "worker", "executor", "error"],
+        [
+            (
+                event.at,
+                event.name,
+                render.duration(event.duration_seconds),
+                event.attempt,
+                event.worker,
+                event.executor,
+                (event.error or "").partition("\n")[0],
+            )
+            for event in events
+        ],
+    )
+    if total is None:
+        render.note(f"{job.status}, enqueued {render.ago(job.enqueue_time)}.")
+    else:
+        render.note(f"Total: {render.duration(total)}.")
+
+
+def cancel(
+    job_id: JobId,
+    wait_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--wait", metavar="SECONDS", min=0, help="Wait at most so long for a running job's end."
+        ),
+    ] = None,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Cancel a job: one that waits ends at once, one that runs is asked to stop.
+
+    Example: rrq job cancel 4e292131-ebce-4307-9b58-0f5e49c0bbf8 --wait 10
+    """
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> tuple[CancelAnswer, JobStatus | None]:
+        answer = await store.jobs.cancel(job_id)
+        if answer != "requested" or wait_seconds is None:
+            return answer, None
+        return answer, await _end(store, job_id, wait_seconds)
+
+    answer, ended = session(config, redis_dsn, ask)
+    shown = render.printable(job_id)
+    if answer == "missing":
+        raise _not_found(job_id)
+    if answer not in ("cancelled", "requested"):
+        raise RRQError(f"Job {shown} has already ended {answer}")
+    if ended is not None and ended != "CANCELLED":
+        raise RRQError(f"Job {shown} ended {ended} before it could be stopped")
+    is_over = answer == "cancelled" or ended is not None
+    if json:
+        render.print_json({"id": job_id, "cancelled": is_over})
+    elif is_over:
+        print(f"Cancelled job {shown}.")
+    else:
+        print(f"Job {shown} runs: asked its worker to stop it.")
+    if wait_seconds is not None and not is_over:
+        raise RRQError(f"Job {shown} still runs after {wait_seconds:g} s")
+
+
+def replay(
+    job_id: JobId,
+    queue: Annotated[
+        str | None,
+        typer.Option("--queue", metavar="QUEUE", help="Another queue than the job's own."),
+    ] = None,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Enqueue a job anew, with the same function, arguments and options; prints the new id.
+
+    Example: rrq job replay 4e292131-ebce-4307-9b58-0f5e49c0bbf8 --queue retries
+    """
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> Replay:
+        return await store.jobs.replay(job_id, queue)
+
+    new = session(config, redis_dsn, ask)
+    if new.holder_id:
+        holder = render.printable(new.holder_id)
+        render.note(f"It has no unique key: job {holder} holds that of the old one.")
+    if json:
+        render.print_json(
+            {
+                "id": new.job_id,
+                "replayed": job_id,
+                "queue": new.queue,
+                "due": new.due_at,
+                "unique_key": new.unique_key,
+            }
+        )
+        return
+    print(new.job_id)
+
+
+async def _end(store: JobStore, job_id: str, seconds: float) -> JobStatus | None:
+    """The status that a job ends with; None if it has not ended within so many seconds."""
+    import asyncio
+    from contextlib import suppress
+
+    from rrq.waiting import EndWatch
+
+    watch = EndWatch(store)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await watch.wait(job_id)
+    finally:
+        await watch.aclose()
+    return None
+
+
+def _fields(job_id: str, config: str | None, redis_dsn: str | None) -> dict[str, str]:
+    """The job's hash; raises JobNotFound if there is none."""
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> dict[str, str]:
+        return await store.jobs.get_fields(job_id)
+
+    fields = session(config, redis_dsn, ask)
+    if not fields:
+        raise _not_found(job_id)
+    return fields
+
+
+def _not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(
+        f"There is no job {render.printable(job_id)}: check the id, or it has expired"
+    )
+
+
+def _read(job_id: str, fields: dict[str, str]) -> Job:
     from rrq.store.codec import job_from_hash
 
-    job = job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
+    return job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
+
+
+def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
+    job = _read(job_id, fields)
     duration = None
     if job.start_time and job.completion_time:
         duration = render.duration((job.completion_time - job.start_time).total_seconds())

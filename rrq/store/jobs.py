@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from math import floor
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from redis.exceptions import ResponseError
 
-from rrq.exc import DuplicateJob, JobAlreadyRunning, MalformedJob
+from rrq.exc import DuplicateJob, JobAlreadyRunning, JobNotFound, MalformedJob
 from rrq.job import Job, JobStatus
 from rrq.store.codec import job_from_hash
 from rrq.store.replies import is_wrong_type, text
@@ -68,6 +69,25 @@ class Enqueued:
     is_duplicate: bool
     enqueued_at: datetime
     due_at: datetime | None = field(default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A new job with the definition of another one.
+
+    Attributes:
+        job_id: the new job's id.
+        queue: its queue's bare name.
+        due_at: by Redis' clock.
+        unique_key: what it holds; None if the old job had none, or another holds it.
+        holder_id: the job that holds the old job's unique key, if another does.
+    """
+
+    job_id: str
+    queue: str
+    due_at: datetime | None
+    unique_key: str | None
+    holder_id: str | None
 
 
 class Jobs:
@@ -148,6 +168,42 @@ class Jobs:
         status: CancelAnswer = answer.decode()
         return status
 
+    async def replay(self, job_id: str, queue_name: str | None = None) -> Replay:
+        """Enqueue a new job with a job's function, arguments and options, to run now. It gets
+        the unique key too, unless another job holds that.
+
+        Args:
+            job_id: the old job, whatever its status; it stays as it is.
+            queue_name: another queue than the old job's.
+
+        Raises:
+            JobNotFound: there is no such job.
+            MalformedJob: its hash cannot be read.
+        """
+        fields = await self._hash(job_id)
+        if not fields:
+            raise JobNotFound(f"There is no job {job_id}: check the id, or it has expired")
+        old = job_from_hash(job_id, fields)
+        queue_name = queue_name or old.queue_name or self._default_queue
+        new = NewJob(
+            job_id=str(uuid4()),
+            queue=self._keys.bare_queue(queue_name),
+            # As they stand: what is not set stays so, and no argument is written anew.
+            fields={
+                **{name: fields[name.encode()] for name in _DEFINITION if name.encode() in fields},
+                "queue_name": queue_name,
+            },
+            unique_key=old.job_unique_key or "",
+            unique_ttl_ms=self._unique_ttl_ms,
+        )
+        [answer] = await self.enqueue([new])
+        holder_id = None
+        if answer.is_duplicate:
+            holder_id = answer.job_id
+            new = replace(new, unique_key="")
+            [answer] = await self.enqueue([new])
+        return Replay(answer.job_id, new.queue, answer.due_at, new.unique_key or None, holder_id)
+
     async def await_end(self, job_id: str, mailbox_name: str) -> JobStatus | None:
         """Have `done <id>` posted to a mailbox when the job ends.
 
@@ -167,6 +223,18 @@ class Jobs:
                 raise
             raise MalformedJob(f"Job {job_id}: its key holds no hash") from error
         return fields  # type: ignore[no-any-return]  # redis-py's types are wider
+
+
+_DEFINITION = (
+    "function_name",
+    "job_args",
+    "job_kwargs",
+    "max_retries",
+    "job_timeout_seconds",
+    "result_ttl_seconds",
+    "dlq_name",
+)
+"""What a producer decides about a job, beside its queue, its unique key and its times."""
 
 
 def _status(job_id: str, status: bytes) -> JobStatus:

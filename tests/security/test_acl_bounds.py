@@ -28,6 +28,7 @@ READING_COMMANDS = [
     ("dlq", "list"),
     ("job", "show", "seen"),
     ("job", "show", "seen", "--raw"),
+    ("job", "trace", "seen"),
 ]
 
 
