@@ -31,6 +31,7 @@ BUILTIN = [
     "rrq.cli.queue",
     "rrq.cli.job",
     "rrq.cli.dlq",
+    "rrq.cli.cron",
     "rrq.cli.demo",
     "rrq.cli.init",
     "rrq.cli.debug",

@@ -62,9 +62,11 @@ class CronSlots:
         return Tick(kind, job_id[0] if job_id else None)  # type: ignore[arg-type]  # cron.lua's
 
     async def last_slot(self, name: str) -> datetime | None:
-        """The last slot that was taken or skipped; None if the job was never seen."""
+        """The last slot that was taken or skipped; None if the job was never seen, or if what
+        stands there is nothing that the step wrote."""
         stored = await self._redis.get(self._keys.cron(name))
-        return time_from_ms(text(stored).partition(" ")[0]) if stored else None
+        slot_ms = text(stored or "").partition(" ")[0]
+        return time_from_ms(slot_ms) if slot_ms.isdecimal() else None
 
     async def now(self) -> datetime:
         """Redis' clock."""

@@ -29,6 +29,7 @@ READING_COMMANDS = [
     ("job", "show", "seen"),
     ("job", "show", "seen", "--raw"),
     ("job", "trace", "seen"),
+    ("cron", "list"),
 ]
 
 

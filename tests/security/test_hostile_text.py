@@ -115,6 +115,7 @@ COMMANDS = [
     ("job", "trace", FORGED),
     ("job", "cancel", FORGED),
     ("job", "replay", FORGED, "--queue", FORGED),
+    ("cron", "run", FORGED),
     ("job", "show", f"{FORGED} that is not there"),
 ]
 
