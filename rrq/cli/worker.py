@@ -49,6 +49,17 @@ def run(
     log_level: Annotated[
         str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")
     ] = "info",
+    pool_size: Annotated[
+        int | None,
+        typer.Option(
+            "--pool-size",
+            min=1,
+            help="Processes of each executor, whatever the configuration says.",
+        ),
+    ] = None,
+    log_successes: Annotated[
+        bool, typer.Option("--log-successes", help="Log each success at INFO, not at DEBUG.")
+    ] = False,
     exit_when_stuck: Annotated[
         float | None,
         typer.Option(
@@ -75,6 +86,11 @@ def run(
     _check_queues(loaded, queue or [])
     options.check_configuration(loaded, plugins)
     _tell_executors(loaded, redis_dsn)
+    settings = loaded.settings
+    if pool_size is not None:
+        from rrq.config.executors import with_pool_size
+
+        settings = with_pool_size(settings, plugins, pool_size)
     with ExitStack() as stack:
         if embedded_redis:
             from rrq.embedded import EmbeddedRedis
@@ -84,10 +100,11 @@ def run(
 
         make = partial(
             Worker,
-            loaded.settings,
+            settings,
             plugins,
             queues=queue or [],
             burst=burst,
+            log_successes=log_successes,
             exit_when_stuck_seconds=exit_when_stuck,
         )
         _run_loop(loaded, plugins, make, _speaker(log_format))

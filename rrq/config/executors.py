@@ -12,7 +12,8 @@ from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from rrq.config.loading import LoadedSettings
-    from rrq.settings import ExecutorConfig
+    from rrq.plugins import Plugins
+    from rrq.settings import ExecutorConfig, RRQSettings
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,6 +46,21 @@ def executor_options(
         + f"[rrq.executors.{name}] {_sentence(worst, config.type, model)}"
         + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
     )
+
+
+def with_pool_size(settings: RRQSettings, plugins: Plugins, size: int) -> RRQSettings:
+    """The settings with this many processes for each executor of a kind that has a pool.
+
+    Raises:
+        PluginError: no plugin offers an executor's type.
+    """
+    executors = {
+        name: config.model_copy(update={"pool_size": size})
+        if "pool_size" in plugins.transport(config.type).config_model.model_fields
+        else config
+        for name, config in settings.executors.items()
+    }
+    return settings.model_copy(update={"executors": executors})
 
 
 def _place(path: tuple[str | int, ...], loaded: LoadedSettings | None) -> str:

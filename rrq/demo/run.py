@@ -147,7 +147,7 @@ class _WorkerProcess:
         self.log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rrq.demo.worker", str(config)],
+                [sys.executable, "-m", "rrq.cli.tied", "worker", "run", "--config", str(config)],
                 env=_environment(),
                 stdin=subprocess.PIPE,
                 stdout=output,

@@ -26,12 +26,16 @@ _COUNTED: dict[SettleAnswer, str] = {
 class Tally:
     """Counts of settled jobs by what became of them.
 
+    Args:
+        log_successes: log a success at INFO; else, as it costs more than the job, at DEBUG.
+
     Attributes:
         counts: since the worker started; the keys are `completed`, `retried`, `failed`,
             `cancelled`, `lost` and `refused` (the lease was another's by then).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, log_successes: bool = False) -> None:
+        self._success_level = logging.INFO if log_successes else logging.DEBUG
         self.counts: Counter[str] = Counter()
 
     def settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
@@ -41,7 +45,7 @@ class Tally:
         if counted := _COUNTED.get(answer):
             self.counts[counted] += 1
         if answer == "complete":
-            logger.debug("Job %s completed", verdict.job_id)
+            logger.log(self._success_level, "Job %s completed", verdict.job_id)
         elif answer == "retry":
             logger.info(
                 "Job %s failed and runs again in %.3g s: %s",

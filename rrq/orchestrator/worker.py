@@ -58,6 +58,7 @@ class Worker:
         plugins: the transports and everything else that is installed.
         queues: names, bare or full, the most urgent first; the default queue if empty.
         burst: end when nothing is due and nothing runs.
+        log_successes: log each success at INFO.
         exit_when_stuck_seconds: end when no job could be claimed for this long; None never does.
     """
 
@@ -68,6 +69,7 @@ class Worker:
         *,
         queues: Sequence[str] = (),
         burst: bool = False,
+        log_successes: bool = False,
         exit_when_stuck_seconds: float | None = None,
     ) -> None:
         self.worker_id = f"{WORKER_ID_PREFIX}{uuid4().hex}"
@@ -92,7 +94,7 @@ class Worker:
 
         pool = self.store.redis.connection_pool
         link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
-        self.tally = Tally()
+        self.tally = Tally(log_successes=log_successes)
         self._settlement = Settlement(self.store.leases, link, self._on_settled)
         self._dispatch = Dispatch(
             worker_id=self.worker_id,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BUILTIN = [
     "rrq.cli.worker",
+    "rrq.cli.watch",
     "rrq.cli.check",
     "rrq.cli.queue",
     "rrq.cli.job",

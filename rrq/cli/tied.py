@@ -1,8 +1,9 @@
-"""The demo's worker: `rrq worker run`, which ends when the process that started it does.
+"""A command of `rrq` that ends when the process that started it does.
 
-    python -m rrq.demo.worker CONFIG
+    python -m rrq.cli.tied worker run --config CONFIG
 
-The demo holds the other end of its stdin. However the demo ends, killed or not, that pipe closes.
+The starter holds the other end of its stdin. However the starter ends, killed or not, that pipe
+closes.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import threading
 
 
 def main() -> None:
-    """Run the worker until it is stopped, or until stdin closes."""
+    """Run the command until it is stopped, or until stdin closes."""
     from rrq.cli.main import run
 
     threading.Thread(target=_stop_at_the_end_of_stdin, daemon=True).start()
-    raise SystemExit(run(["worker", "run", "--config", sys.argv[1]]))
+    raise SystemExit(run(sys.argv[1:]))
 
 
 def _stop_at_the_end_of_stdin() -> None:

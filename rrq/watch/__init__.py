@@ -1,0 +1,1 @@
+"""Development: a worker that starts anew whenever a file changes."""
