@@ -8,6 +8,7 @@ started it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -54,7 +55,7 @@ class Launch:
                 cwd=self.cwd,
                 env=dict(self.environment),
                 start_new_session=True,
-                preexec_fn=_death_with_parent(),
+                preexec_fn=_bound_to_parent(),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise ExecutorStartError(self._why_not(error)) from None
@@ -102,13 +103,19 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _death_with_parent() -> Callable[[], None] | None:
-    """What the child runs before the program, so that the kernel kills it when we die."""
+def _bound_to_parent() -> Callable[[], None] | None:
+    """What the child runs before the program, so that it has no more of us than its own ends of
+    the pipes, and the kernel kills it when we die."""
     if _libc is None:
         return None
     libc, parent = _libc, os.getpid()
 
     def bind() -> None:
+        # uvloop leaves copies of the pipes open, so that a closed stdout would go unnoticed.
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2:
+                with contextlib.suppress(OSError):
+                    os.set_inheritable(int(name), False)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)
