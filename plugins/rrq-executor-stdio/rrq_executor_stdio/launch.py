@@ -112,10 +112,10 @@ def _bound_to_parent() -> Callable[[], None] | None:
 
     def bind() -> None:
         # uvloop leaves copies of the pipes open, so that a closed stdout would go unnoticed.
-        for name in os.listdir("/proc/self/fd"):
-            if int(name) > 2:
+        for path in Path("/proc/self/fd").iterdir():
+            if int(path.name) > 2:
                 with contextlib.suppress(OSError):
-                    os.set_inheritable(int(name), False)
+                    os.set_inheritable(int(path.name), False)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)
