@@ -1,64 +1,197 @@
-"""`rrq dlq`: the dead letter queue."""
+"""`rrq dlq`: the dead letter queue. What changes it is in `dlq_sweep.py`."""
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import dlq_sweep, options, render
+from rrq.cli.dead_letters import (
+    COLUMNS,
+    Choice,
+    DlqNameOption,
+    ErrorOption,
+    FunctionOption,
+    SinceOption,
+    UntilOption,
+    dlq_of,
+)
 from rrq.cli.groups import command_group
-from rrq.exc import MalformedJob
+from rrq.exc import JobNotFound, MalformedJob
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from rrq.job import Job
+    from rrq.store.dead_letter_summary import Summary
     from rrq.store.store import JobStore
+
+    Listed = list[tuple[str, Job | MalformedJob | None]]
+
+READ_AT_ONCE = 100
 
 
 @hookimpl
 def rrq_commands(app: typer.Typer) -> None:
     """Add the group `rrq dlq`."""
-    group = command_group(app, "dlq", "Look at the dead letter queue.")
+    group = command_group(app, "dlq", "Look at the dead letter queue, and empty it.")
     group.command("list")(list_dead)
+    group.command("stats")(stats)
+    group.command("inspect")(inspect)
+    dlq_sweep.add_to(group)
 
 
 def list_dead(
-    dlq_name: Annotated[
-        str | None,
-        typer.Option("--dlq-name", metavar="NAME", help="Which one; else the default."),
-    ] = None,
+    dlq_name: DlqNameOption = None,
+    queue: options.QueueOption = None,
+    function: FunctionOption = None,
+    error: ErrorOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     limit: options.LimitOption = 20,
     offset: options.OffsetOption = 0,
+    raw: Annotated[bool, typer.Option("--raw", help="Print their hashes as JSON.")] = False,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, max=10_000, help="Read so many at a time.")
+    ] = READ_AT_ONCE,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
     """List jobs that failed for good, the newest first.
 
-    Example: rrq dlq list --limit 50
+    Example: rrq dlq list --function send_email --error timeout --since 1h
     """
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> tuple[int, list[tuple[str, Job | MalformedJob | None]]]:
-        name = dlq_name or store.settings.default_dlq_name
-        ids = await store.dead_letters.ids(name, offset, offset + limit - 1)
-        jobs = [(job_id, await _found(store, job_id)) for job_id in ids]
-        return await store.dead_letters.count(name), jobs
+    choice = Choice(queue, function, error, since, until)
+
+    async def ask(store: JobStore) -> tuple[int | None, list[tuple[str, Any]]]:
+        name = dlq_of(store, dlq_name)
+        if choice.is_everything:
+            ids = await store.dead_letters.ids(name, offset, offset + limit - 1)
+            total: int | None = await store.dead_letters.count(name)
+        else:
+            ids, total = await _fitting(store, name, choice, offset, limit, batch_size)
+        found = _hash if raw else _job
+        return total, [(job_id, await found(store, job_id)) for job_id in ids]
 
     total, jobs = session(config, redis_dsn, ask)
-    rows = [_row(job_id, job, json) for job_id, job in jobs]
-    columns = ["id", "function", "queue", "error", "failed at", "attempts"]
-    render.table(columns, rows, json=json, empty="No dead letters here.")
-    if rows and not json:
-        render.note(f"Showing {offset + 1}-{offset + len(rows)} of {total}.")
+    if raw:
+        render.print_json([fields for _, fields in jobs])
+    else:
+        rows = [_row(job_id, job, json) for job_id, job in jobs]
+        render.table(COLUMNS, rows, json=json, empty="No dead letters here.")
+    if jobs and not json and not raw:
+        of = f"of {total}." if total is not None else "and there are more."
+        render.note(f"Showing {offset + 1}-{offset + len(jobs)} {of}")
 
 
-async def _found(store: JobStore, job_id: str) -> Job | MalformedJob | None:
+def stats(
+    dlq_name: DlqNameOption = None,
+    top: Annotated[
+        int, typer.Option("--top", min=1, help="Show so many queues, functions and errors.")
+    ] = 10,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Show what dead letters have in common: their queues, functions and kinds of errors.
+
+    Example: rrq dlq stats --top 5
+    """
+    from rrq.cli.session import session
+    from rrq.store.dead_letter_summary import Summary
+
+    async def ask(store: JobStore) -> tuple[str, Summary]:
+        name = dlq_of(store, dlq_name)
+        summary = Summary()
+        total = await store.dead_letters.count(name)
+        with render.progress(total, "Reading dead letters") as advance:
+            async for letters in store.dead_letters.letters(name, oldest_first=True):
+                summary.add(letters)
+                advance(len(letters))
+        return name, summary
+
+    name, summary = session(config, redis_dsn, ask)
+    _show_summary(name, summary, top, json)
+
+
+def inspect(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the hash in Redis as JSON.")] = False,
+    config: options.ConfigOption = None,
+    redis_dsn: options.RedisDsnOption = None,
+    json: options.JsonOption = False,
+) -> None:
+    """Show a dead letter whole: its arguments, its error and every attempt.
+
+    Example: rrq dlq inspect 4e292131-ebce-4307-9b58-0f5e49c0bbf8
+    """
+    from rrq.cli.session import session
+
+    async def ask(store: JobStore) -> tuple[dict[str, str], Job | MalformedJob | None]:
+        return await store.jobs.get_fields(job_id), await _job(store, job_id)
+
+    fields, job = session(config, redis_dsn, ask)
+    named = render.printable(job_id)
+    if not fields:
+        raise JobNotFound(f"There is no job {named}: check the id, or it has expired")
+    if fields.get("status") != "FAILED":
+        raise JobNotFound(
+            f"Job {named} is no dead letter, it is {render.printable(fields.get('status', '-'))}: "
+            f"see `rrq job show`"
+        )
+    if raw or job is None or isinstance(job, MalformedJob):
+        if not raw:
+            render.warning(f"{render.printable(str(job))}. Its hash, as --raw shows it:")
+        render.print_json(fields)
+        return
+    attempts = _attempts(fields.get("attempts"))
+    described = _described(job)
+    if json:
+        render.details({**described, "attempts": attempts}, json)
+        return
+    render.details(described)
+    if attempts:
+        print()
+        columns = ["attempt", "outcome", "started", "ended", "executor", "worker", "error"]
+        keys = ["attempt", "outcome", "started_at", "ended_at", "executor", "worker", "error"]
+        rows = [[attempt.get(key) for key in keys] for attempt in attempts]
+        render.table(columns, rows)
+
+
+async def _fitting(
+    store: JobStore, name: str, choice: Choice, offset: int, limit: int, at_once: int
+) -> tuple[list[str], int | None]:
+    """The ids of one page of those that fit, and how many fit if all had to be read anyway."""
+    wanted = await choice.wanted(store)
+    ids: list[str] = []
+    async with aclosing(store.dead_letters.letters(name, at_once=at_once)) as batches:
+        async for letters in batches:
+            ids += [
+                letter.job_id for letter in letters if not letter.is_expired and wanted.fits(letter)
+            ]
+            if len(ids) > offset + limit:
+                return ids[offset : offset + limit], None
+    return ids[offset : offset + limit], len(ids)
+
+
+async def _job(store: JobStore, job_id: str) -> Job | MalformedJob | None:
     try:
         return await store.jobs.get(job_id)
     except MalformedJob as error:
         return error
+
+
+async def _hash(store: JobStore, job_id: str) -> dict[str, str]:
+    try:
+        return await store.jobs.get_fields(job_id) or {"id": job_id}
+    except MalformedJob:
+        return {"id": job_id}
 
 
 def _row(job_id: str, job: Job | MalformedJob | None, json: bool) -> tuple[Any, ...]:
@@ -75,3 +208,75 @@ def _row(job_id: str, job: Job | MalformedJob | None, json: bool) -> tuple[Any, 
         job.completion_time,
         job.current_retries,
     )
+
+
+def _show_summary(name: str, summary: Summary, top: int, json: bool) -> None:
+    average = summary.average_failed_attempts
+    overview = {
+        "dead letter queue": name,
+        "total": summary.total,
+        "expired": summary.expired,
+        "oldest": summary.oldest,
+        "newest": summary.newest,
+        "average attempts": None if average is None else round(average, 2),
+    }
+    errors = [
+        (count, pattern, *summary.examples[pattern])
+        for pattern, count in summary.errors.most_common(top)
+    ]
+    if json:
+        columns = ("count", "pattern", "example_id", "example")
+        lists = {
+            "queues": _counted("queue", summary.queues, top),
+            "functions": _counted("function", summary.functions, top),
+            "errors": [dict(zip(columns, error, strict=True)) for error in errors],
+        }
+        render.details({**overview, **lists}, json)
+        return
+    render.details(overview)
+    if not summary.functions:
+        return
+    for column, counter in (("queue", summary.queues), ("function", summary.functions)):
+        print()
+        render.table(["jobs", column], [(count, one) for one, count in counter.most_common(top)])
+    print()
+    render.table(["jobs", "error", "example id", "example"], errors)
+
+
+def _counted(what: str, counter: Counter[str], top: int) -> list[dict[str, Any]]:
+    return [{what: one, "count": count} for one, count in counter.most_common(top)]
+
+
+def _described(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "function": job.function_name,
+        "queue": job.queue_name,
+        "dead letter queue": job.dlq_name,
+        "error": job.last_error,
+        "failed at": job.completion_time,
+        "failed attempts": f"{job.current_retries} of {job.max_retries or 'the default'}",
+        "lost": job.lost_count,
+        "enqueued": job.enqueue_time,
+        "due": job.next_scheduled_run_time,
+        "started": job.start_time,
+        "worker": job.worker_id,
+        "timeout": job.job_timeout_seconds,
+        "unique key": job.job_unique_key,
+        "args": job.job_args,
+        "kwargs": job.job_kwargs,
+        "trace context": job.trace_context,
+    }
+
+
+def _attempts(text: str | None) -> list[dict[str, Any]]:
+    """The history, as far as it can be read: anybody may have written it."""
+    from json import loads
+
+    try:
+        attempts = loads(text or "[]")
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(attempts, list):
+        return []
+    return [attempt for attempt in attempts if isinstance(attempt, dict)]

@@ -41,7 +41,7 @@ class JobStore:
         self.cron = CronSlots(self.redis, steps, self.keys, settings)
         self.queues = Queues(self.redis, steps, self.keys)
         self.workers = Workers(self.redis, self.keys)
-        self.dead_letters = DeadLetters(self.redis, self.keys)
+        self.dead_letters = DeadLetters(self.redis, steps, self.keys, settings)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -1,0 +1,103 @@
+"""Which dead letters a command is about: the options that its commands share, and their meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rrq.cli.moments import moment, resolved
+
+if TYPE_CHECKING:
+    from rrq.store.dead_letter import DeadLetter, Wanted
+    from rrq.store.store import JobStore
+
+DlqNameOption = Annotated[
+    str | None,
+    typer.Option("--dlq-name", metavar="NAME", help="Which one; else the default."),
+]
+FunctionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--function", metavar="NAME", help="Only this function; with or without executor#."
+    ),
+]
+ErrorOption = Annotated[
+    str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Failed since: 1h (ago), or an RFC 3339 time."),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", metavar="TIME", help="Failed until: 1h (ago), or an RFC 3339 time."),
+]
+JobIdOption = Annotated[str | None, typer.Option("--job-id", metavar="ID", help="Only this job.")]
+
+COLUMNS = ["id", "function", "queue", "error", "failed at", "attempts"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The filters as they were typed.
+
+    Raises:
+        typer.BadParameter: `since` or `until` is no time.
+    """
+
+    queue: str | None = None
+    function: str | None = None
+    error: str | None = None
+    since: str | None = None
+    until: str | None = None
+    job_id: str | None = None
+
+    def __post_init__(self) -> None:
+        self._times()
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing was chosen."""
+        return self == Choice()
+
+    async def wanted(self, store: JobStore) -> Wanted:
+        """The filters with every time by Redis' clock."""
+        from rrq.store.dead_letter import Wanted
+
+        since, until = self._times()
+        now = await store.dead_letters.now()
+        return Wanted(
+            job_id=self.job_id,
+            queue=None if self.queue is None else store.keys.bare_queue(self.queue),
+            function=self.function,
+            error=self.error,
+            since=resolved(since, now),
+            until=resolved(until, now),
+        )
+
+    def _times(self) -> tuple[datetime | timedelta | None, datetime | timedelta | None]:
+        return (
+            None if self.since is None else moment(self.since, "--since"),
+            None if self.until is None else moment(self.until, "--until"),
+        )
+
+
+def dlq_of(store: JobStore, name: str | None) -> str:
+    """The bare name of the dead letter queue that is meant."""
+    return store.keys.bare_dlq(name or store.settings.default_dlq_name)
+
+
+def row(letter: DeadLetter, json: bool) -> tuple[Any, ...]:
+    """A dead letter's cells under `COLUMNS`; only JSON has its whole error."""
+    error = letter.error if json else (letter.error or "").partition("\n")[0]
+    return (
+        letter.job_id,
+        letter.function_name,
+        letter.queue,
+        error,
+        letter.failed_at,
+        letter.failed_attempts,
+    )

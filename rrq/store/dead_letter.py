@@ -1,0 +1,126 @@
+"""`DeadLetter`: what is asked about a job that failed for good, and `Wanted`: which of them.
+
+Nothing here touches Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rrq.store.codec import read_time
+from rrq.store.replies import text
+
+if TYPE_CHECKING:
+    from rrq.store.keys import Keys
+
+FIELDS = ("function_name", "queue_name", "last_error", "completion_time", "current_retries")
+"""The fields of a job's hash that a `DeadLetter` is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One entry of a dead letter queue. What is not set, or cannot be read, is None.
+
+    Attributes:
+        is_expired: the entry stands for nothing: there is no hash any more.
+        queue: the bare name of its queue.
+        failed_attempts: how many attempts failed.
+        death: `completion_time` as it is written, which tells this death from another one.
+    """
+
+    job_id: str
+    is_expired: bool = False
+    function_name: str | None = None
+    queue: str | None = None
+    error: str | None = None
+    failed_at: datetime | None = None
+    failed_attempts: int | None = None
+    death: str = ""
+
+    @classmethod
+    def read(cls, job_id: str, values: Sequence[bytes | None], keys: Keys) -> DeadLetter:
+        """The dead letter of a job whose hash has these values of `FIELDS`."""
+        function_name, queue, error, ended, attempts = values
+        return cls(
+            job_id,
+            function_name=_text(function_name),
+            queue=keys.bare_queue(text(queue)) if queue else None,
+            error=_text(error),
+            failed_at=_time(ended),
+            failed_attempts=_count(attempts),
+            death=text(ended) if ended else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters are meant: those that fit everything that is set.
+
+    Attributes:
+        job_id: this one.
+        queue: the bare name of its queue.
+        function: its function, with or without the executor before the `#`.
+        error: part of the error's text, in upper or lower case.
+        since, until: when it failed; one whose time is not known fits no range.
+    """
+
+    job_id: str | None = None
+    queue: str | None = None
+    function: str | None = None
+    error: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is set."""
+        return self == EVERYTHING
+
+    def fits_id(self, job_id: str) -> bool:
+        """Whether a job of this id may fit, before anything else is known of it."""
+        return self.job_id is None or self.job_id == job_id
+
+    def fits(self, letter: DeadLetter) -> bool:
+        """Whether this one is meant."""
+        if not self.fits_id(letter.job_id):
+            return False
+        if self.queue is not None and letter.queue != self.queue:
+            return False
+        if self.function is not None:
+            name = letter.function_name or ""
+            if self.function not in (name, name.partition("#")[2]):
+                return False
+        if self.error and self.error.casefold() not in (letter.error or "").casefold():
+            return False
+        return self._fits_time(letter.failed_at)
+
+    def _fits_time(self, failed_at: datetime | None) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        if failed_at is None:
+            return False
+        return (self.since is None or failed_at >= self.since) and (
+            self.until is None or failed_at <= self.until
+        )
+
+
+EVERYTHING = Wanted()
+"""Every dead letter."""
+
+
+def _text(value: bytes | None) -> str | None:
+    return text(value) if value else None
+
+
+def _count(value: bytes | None) -> int | None:
+    return int(value) if value and value.isdigit() and len(value) < 10 else None
+
+
+def _time(value: bytes | None) -> datetime | None:
+    try:
+        return read_time(value) if value else None
+    except ValueError:
+        return None

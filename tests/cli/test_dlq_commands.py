@@ -1,0 +1,434 @@
+"""`rrq dlq`: filters, `stats`, `inspect`, `requeue` and `delete`.
+
+What plain `rrq dlq list` shows is in `test_look_commands.py`; what a sweep keeps true, in
+`tests/store/test_dead_letters.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from rrq.cli.main import run
+from tests.support.configuration import leave_all_configuration
+from tests.support.dead_letters import bury
+from tests.support.places import Place
+from tests.support.terminals import CTRL_C, Terminal
+
+Rrq = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def rrq(
+    redis_dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Rrq:
+    """`rrq dlq` in this process, on this test's Redis: exit code, stdout and stderr."""
+    leave_all_configuration(tmp_path, monkeypatch)
+    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
+
+    def said(*arguments: str) -> tuple[int, str, str]:
+        code = run(("dlq", *arguments))
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return said
+
+
+@pytest.fixture
+def redis_now(redis_dsn: str) -> Iterator[Redis]:
+    """A plain client of the same server, which blocks."""
+    with Redis.from_url(redis_dsn, decode_responses=True) as client:
+        yield client
+
+
+def ids(table: str) -> list[str]:
+    """The first column of a table as a pipe gets it."""
+    return [line.split("\t")[0] for line in table.splitlines()[1:]]
+
+
+def dead(redis: Redis, dlq: str = "default") -> list[str]:
+    return redis.lrange(f"rrq:dlq:{dlq}", 0, -1)  # type: ignore[return-value]
+
+
+def waiting(redis: Redis, queue: str = "mail") -> list[str]:
+    return redis.zrange(f"rrq:queue:{queue}", 0, -1)  # type: ignore[return-value]
+
+
+def ago(**length: float) -> str:
+    return (datetime.now(UTC) - timedelta(**length)).isoformat()
+
+
+def various(redis: Redis) -> None:
+    """Three dead letters that differ in everything that can be asked for."""
+    bury(redis, ["mail"], completion_time=ago(hours=3))
+    bury(
+        redis,
+        ["image"],
+        function_name="python#resize",
+        queue_name="rrq:queue:images",
+        last_error="MemoryError",
+        completion_time=ago(hours=2),
+    )
+    bury(redis, ["late"], queue_name="late", completion_time=ago(minutes=1))
+
+
+FILTERS = [
+    (("--queue", "images"), ["image"]),
+    (("--queue", "rrq:queue:mail"), ["mail"]),
+    (("--function", "resize"), ["image"]),
+    (("--function", "send_email"), ["late", "mail"]),
+    (("--error", "no such ADDRESS"), ["late", "mail"]),
+    (("--since", "2h30m"), ["late", "image"]),
+    (("--until", "1h"), ["image", "mail"]),
+    (("--since", "150m", "--until", "1.5h"), ["image"]),
+    (("--until", "2020-01-01T00:00:00Z"), []),
+    (("--function", "send_email", "--until", "1h"), ["mail"]),
+]
+
+
+# -- list -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("options", "fitting"), FILTERS)
+def test_only_dead_letters_that_fit_every_filter_are_listed(
+    rrq: Rrq, redis_now: Redis, options: tuple[str, ...], fitting: list[str]
+) -> None:
+    various(redis_now)
+
+    code, table, notes = rrq("list", *options)
+
+    assert (code, ids(table)) == (0, fitting)
+    count = len(fitting)
+    assert notes == (f"Showing 1-{count} of {count}.\n" if fitting else "No dead letters here.\n")
+
+
+def test_a_page_of_those_that_fit_says_which_it_is(rrq: Rrq, redis_now: Redis) -> None:
+    for number in range(9):
+        bury(redis_now, [f"job-{number}"], queue_name="odd" if number % 2 else "even")
+    options = ("list", "--queue", "even", "--limit", "2", "--batch-size", "2")
+
+    _, table, notes = rrq(*options, "--offset", "1")
+    assert ids(table) == ["job-6", "job-4"]
+    assert notes == "Showing 2-3 and there are more.\n"
+
+    _, table, notes = rrq(*options, "--offset", "4")
+    assert (ids(table), notes) == (["job-0"], "Showing 5-5 of 5.\n")
+
+
+def test_raw_lists_the_hashes_as_they_stand(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a", "b"], added_by_somebody="x")
+
+    _, output, notes = rrq("list", "--raw", "--limit", "1")
+
+    assert (json.loads(output), notes) == ([redis_now.hgetall("rrq:job:b")], "")
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("text", ["yesterday", "1x", "", "99999999999999w"])
+def test_what_is_no_time_is_wrong_usage(rrq: Rrq, option: str, text: str) -> None:
+    code, output, notes = rrq("list", option, text)
+
+    assert (code, output) == (2, "")
+    assert option in notes
+    assert "no time" in notes
+
+
+# -- stats ------------------------------------------------------------------------------
+
+
+def test_stats_show_what_dead_letters_have_in_common(rrq: Rrq, redis_now: Redis) -> None:
+    for number in range(4):
+        bury(redis_now, [f"job-{number}"], last_error=f"no user {number}\nTraceback")
+    bury(
+        redis_now,
+        ["other"],
+        function_name="resize",
+        queue_name="rrq:queue:images",
+        current_retries="1",
+        completion_time="2026-01-02T12:00:00Z",
+    )
+    redis_now.lpush("rrq:dlq:default", "expired")
+
+    code, output, notes = rrq("stats")
+
+    assert (code, notes) == (0, "")
+    assert output == (
+        "dead letter queue\tdefault\n"
+        "total\t6\n"
+        "expired\t1\n"
+        "oldest\t2026-01-01T12:00:00+00:00\n"
+        "newest\t2026-01-02T12:00:00+00:00\n"
+        "average attempts\t2.6\n"
+        "\njobs\tqueue\n4\tmail\n1\timages\n"
+        "\njobs\tfunction\n4\tsend_email\n1\tresize\n"
+        "\njobs\terror\texample id\texample\n"
+        "4\tno user <number>\tjob-0\tno user 0\n"
+        "1\tValueError: no such address\tother\tValueError: no such address\n"
+    )
+
+
+def test_as_json_stats_are_one_object(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a"], dlq="other")
+    bury(redis_now, ["b"], dlq="other", queue_name="images")
+
+    stats = json.loads(rrq("stats", "--json", "--top", "1", "--dlq-name", "other")[1])
+
+    assert (stats["total"], stats["average_attempts"]) == (2, 3)
+    assert stats["queues"] == [{"queue": "mail", "count": 1}]
+    assert stats["functions"] == [{"function": "send_email", "count": 2}]
+    [error] = stats["errors"]
+    assert (error["pattern"], error["count"]) == ("ValueError: no such address", 2)
+    assert error["example_id"] == "a"
+
+
+def test_stats_of_nothing_are_a_total_of_none(rrq: Rrq) -> None:
+    code, output, _ = rrq("stats")
+
+    assert code == 0
+    assert "total\t0\n" in output
+    assert "average attempts\t-\n" in output
+
+
+# -- inspect ----------------------------------------------------------------------------
+
+
+def test_a_dead_letter_is_shown_whole_with_every_attempt(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a"])
+
+    code, output, notes = rrq("inspect", "a")
+
+    assert (code, notes) == (0, "")
+    lines = [line.split("\t") for line in output.splitlines()]
+    assert lines[0] == ["id", "a"]
+    assert ["args", '["ada@example.org"]'] in lines
+    assert ["failed attempts", "3 of 3"] in lines
+    assert lines[-1] == ["3", "error", "-", "-", "-", "-", "no such address"]
+
+
+def test_as_json_or_raw_a_dead_letter_keeps_its_history(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a"])
+
+    shown = json.loads(rrq("inspect", "a", "--json")[1])
+    assert shown["attempts"] == [{"attempt": 3, "outcome": "error", "error": "no such address"}]
+    assert shown["args"] == ["ada@example.org"]
+    assert json.loads(rrq("inspect", "a", "--raw")[1]) == redis_now.hgetall("rrq:job:a")
+
+
+@pytest.mark.parametrize("history", ["{}", "[1, null]", "no JSON", "[" * 100_000])
+def test_a_history_that_cannot_be_read_hides_nothing_else(
+    rrq: Rrq, redis_now: Redis, history: str
+) -> None:
+    bury(redis_now, ["a"], attempts=history)
+
+    code, output, _ = rrq("inspect", "a")
+
+    assert code == 0
+    assert "function\tsend_email\n" in output
+
+
+def test_a_dead_letter_that_cannot_be_read_is_shown_as_its_hash(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a"], job_args="no JSON")
+
+    code, output, notes = rrq("inspect", "a")
+
+    assert code == 0
+    assert "`job_args` cannot be read" in notes
+    assert json.loads(output)["job_args"] == "no JSON"
+
+
+def test_a_job_that_is_no_dead_letter_is_an_error_that_says_what_it_is(
+    rrq: Rrq, redis_now: Redis
+) -> None:
+    bury(redis_now, ["a"], status="COMPLETED")
+
+    assert rrq("inspect", "a") == (
+        1,
+        "",
+        "error: Job a is no dead letter, it is COMPLETED: see `rrq job show`\n",
+    )
+    code, _, notes = rrq("inspect", "b")
+    assert (code, notes) == (1, "error: There is no job b: check the id, or it has expired\n")
+
+
+# -- requeue and delete -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["requeue", "delete"])
+@pytest.mark.parametrize("options", [(), ("--limit", "1"), ("--dry-run",)])
+def test_without_a_filter_or_all_nothing_is_done(
+    rrq: Rrq, redis_now: Redis, command: str, options: tuple[str, ...]
+) -> None:
+    bury(redis_now, ["a"])
+
+    code, output, notes = rrq(command, *options)
+
+    assert (code, output) == (2, "")
+    assert "--all" in notes
+    assert dead(redis_now) == ["a"]
+
+
+@pytest.mark.parametrize(("options", "fitting"), FILTERS)
+def test_only_dead_letters_that_fit_every_filter_are_requeued(
+    rrq: Rrq, redis_now: Redis, options: tuple[str, ...], fitting: list[str]
+) -> None:
+    various(redis_now)
+
+    code, output, notes = rrq("requeue", *options)
+
+    assert (code, notes) == (0, "")
+    assert output == f"requeued\t{len(fitting)}\ninto\teach its own queue\n"
+    assert dead(redis_now) == [one for one in ("late", "image", "mail") if one not in fitting]
+    queued = [waiting(redis_now, queue) for queue in ("late", "images", "mail")]
+    assert [one for some in queued for one in some] == fitting
+
+
+@pytest.mark.parametrize("command", ["requeue", "delete"])
+def test_a_dry_run_lists_those_that_it_would_be_and_changes_nothing(
+    rrq: Rrq, redis_now: Redis, command: str
+) -> None:
+    various(redis_now)
+    redis_now.lpush("rrq:dlq:default", "expired")
+    before = {key: redis_now.dump(key) for key in redis_now.keys("*")}
+
+    code, table, notes = rrq(command, "--all", "--limit", "2", "--dry-run")
+
+    assert (code, ids(table)) == (0, ["mail", "image"])
+    assert notes == f"Without --dry-run, 2 jobs would be {command.rstrip('e')}ed.\n"
+    assert {key: redis_now.dump(key) for key in redis_now.keys("*")} == before
+
+
+def test_all_are_requeued_into_another_queue(rrq: Rrq, redis_now: Redis) -> None:
+    various(redis_now)
+
+    answer = json.loads(rrq("requeue", "--all", "--target-queue", "rescue", "--json")[1])
+
+    assert (answer["requeued"], answer["into"]) == (3, "rescue")
+    assert waiting(redis_now, "rescue") == ["mail", "image", "late"]
+
+
+def test_one_job_is_requeued_by_its_id_and_one_that_is_not_there_is_an_error(
+    rrq: Rrq, redis_now: Redis
+) -> None:
+    bury(redis_now, ["a", "b", "c"], dlq="other")
+    options = ("requeue", "--dlq-name", "other", "--job-id", "b")
+
+    assert rrq(*options)[0] == 0
+    assert (waiting(redis_now), dead(redis_now, "other")) == (["b"], ["c", "a"])
+    assert rrq(*options) == (1, "", "error: Job b is no dead letter in other that fits\n")
+
+
+def test_what_cannot_be_requeued_is_told_and_fails_the_command(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, ["a", "b"])
+    redis_now.set("rrq:queue:mail", "x")
+
+    code, output, notes = rrq("requeue", "--all")
+
+    assert (code, output) == (1, "refused\t2\ninto\teach its own queue\n")
+    assert notes.startswith("warning: 2 stay:")
+    assert dead(redis_now) == ["b", "a"]
+
+
+def test_no_more_jobs_are_requeued_in_a_second_than_the_rate(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, [f"job-{number}" for number in range(30)])
+    began = time.monotonic()
+
+    code, _, _ = rrq("requeue", "--all", "--rate", "40")
+
+    assert code == 0
+    assert time.monotonic() - began >= 30 / 40
+    assert len(waiting(redis_now)) == 30
+
+
+@pytest.mark.parametrize(
+    "option", [("--rate", "nan"), ("--rate", "inf"), ("--rate", "0"), ("--target-queue", "")]
+)
+def test_a_rate_or_a_target_that_cannot_be_is_wrong_usage(
+    rrq: Rrq, redis_now: Redis, option: tuple[str, str]
+) -> None:
+    bury(redis_now, ["a"])
+
+    code, output, notes = rrq("requeue", "--all", *option)
+
+    assert (code, output) == (2, "")
+    assert option[0] in notes
+    assert dead(redis_now) == ["a"]
+
+
+def test_interrupted_it_says_how_many_were_requeued_and_the_same_command_goes_on(
+    place: Place, redis_dsn: str, redis_now: Redis
+) -> None:
+    everything = [f"job-{number:03}" for number in range(300)]
+    bury(redis_now, everything)
+    command = ["rrq", "dlq", "requeue", "--all"]
+    environment = place.environment(RRQ_REDIS_DSN=redis_dsn)
+
+    terminal = Terminal([*command, "--rate", "50"], place.directory, environment)
+    terminal.shows("Requeueing dead letters.* [1-9][0-9]*/300")
+    terminal.type(CTRL_C)
+    code = terminal.wait(10)
+
+    assert code == 130
+    told = re.search(r"Interrupted: (\d+) jobs were requeued", terminal.written)
+    assert told, terminal.written
+    assert "Traceback" not in terminal.written
+    done = int(told[1])
+    assert 0 < done < 300
+    assert waiting(redis_now) == everything[:done]
+    assert dead(redis_now) == everything[done:][::-1]
+
+    ended = place.run(*command, RRQ_REDIS_DSN=redis_dsn)
+
+    assert ended.stdout.startswith(f"requeued\t{300 - done}\n")
+    assert (waiting(redis_now), dead(redis_now)) == (everything, [])
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_nothing_is_deleted_before_somebody_agrees(
+    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    bury(redis_now, ["a", "b"])
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+
+    code, output, notes = rrq("delete", "--all")
+
+    assert (code, output.strip()) == (1, "")
+    assert notes.startswith("Delete 2 dead letters for ever?")
+    assert "Nothing was done." in notes
+    assert redis_now.exists("rrq:job:a", "rrq:job:b") == 2
+    assert dead(redis_now) == ["b", "a"]
+
+
+def test_those_that_fit_are_deleted_when_somebody_agrees(
+    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    various(redis_now)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+
+    code, output, _ = rrq("delete", "--function", "send_email", "--limit", "1")
+
+    assert (code, output.strip()) == (0, "deleted\t1")
+    assert dead(redis_now) == ["late", "image"]
+    assert not redis_now.exists("rrq:job:mail")
+
+
+def test_with_yes_nobody_is_asked_and_expired_entries_go_as_well(
+    rrq: Rrq, redis_now: Redis
+) -> None:
+    various(redis_now)
+    redis_now.lpush("rrq:dlq:default", "expired")
+
+    code, output, notes = rrq("delete", "--all", "--yes")
+
+    assert (code, output, notes) == (0, "deleted\t3\nremoved as expired\t1\n", "")
+    assert redis_now.keys("*") == []
