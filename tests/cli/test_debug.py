@@ -18,6 +18,24 @@ from tests.support.configuration import leave_all_configuration
 from tests.support.places import Place
 from tests.support.waiting import eventually_blocking
 
+HANDLERS = """
+    import asyncio
+    from pathlib import Path
+
+    from rrq import JobRegistry, PythonExecutorSettings
+
+    async def wait(ctx):
+        Path("inside").touch()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            Path("cancelled").touch()
+
+    registry = JobRegistry()
+    registry.register("wait", wait)
+    settings = PythonExecutorSettings(job_registry=registry)
+"""
+
 Said = tuple[int, str, str]
 """Exit code, stdout and stderr."""
 
@@ -234,6 +252,37 @@ def test_clear_gives_the_unique_key_of_a_test_job_to_the_next(
     assert job_ids(keys) == [waiting.id]
     assert keys.get("rrq:lock:unique:once") == waiting.id
     assert keys.zscore("rrq:queue:default", waiting.id) is not None
+
+
+def test_what_a_worker_runs_is_stopped_and_leaves_no_trace(
+    place: Place, rrq: Rrq, producer: SyncRRQClient, settings: RRQSettings, keys: Redis
+) -> None:
+    place.write("handlers.py", HANDLERS)
+    place.write(
+        "rrq.toml",
+        f"""
+        [rrq]
+        redis_dsn = "{settings.redis_dsn}"
+
+        [rrq.executors.python]
+        type = "python"
+        settings = "handlers:settings"
+        pool_size = 1
+        """,
+    )
+    worker = place.start("rrq", "worker", "run")
+    producer.enqueue("wait", _job_id="test_long", _unique_key="once")
+    eventually_blocking((place.directory / "inside").exists, 20, "a running job")
+    rrq("debug", "generate-jobs", "--count", "6")
+    # Of the fakes, the one that is due is the worker's as well: it knows no such handler.
+    worker.said("failed for good")
+
+    assert rrq("debug", "clear", "--confirm")[0] == 0
+    eventually_blocking((place.directory / "cancelled").exists, 10, "the end of its handler")
+    assert worker.stop().code == 0
+
+    assert job_ids(keys) == []
+    assert set(keys.scan_iter("*")) <= {"rrq:lease:token", "rrq:queues"}
 
 
 def test_a_pattern_narrows_what_is_cleared(rrq: Rrq, keys: Redis) -> None:
