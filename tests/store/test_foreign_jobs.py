@@ -212,3 +212,14 @@ async def test_a_status_that_rrq_does_not_know_is_a_malformed_job(driver: Driver
         await driver.store.jobs.get_status("f")
     with pytest.raises(MalformedJob, match="`status`"):
         await driver.store.jobs.await_end("f", "client")
+
+
+async def test_an_id_that_stands_in_two_queues_is_claimed_once(driver: Driver) -> None:
+    await driver.enqueue("twice", queue="a")
+    await driver.redis.zadd("rrq:queue:b", {"twice": 1})
+
+    claims = await driver.claim(queues=("a", "b"))
+
+    assert [claim.job_id for claim in claims] == ["twice"]
+    assert await driver.redis.zcard("rrq:queue:a") + await driver.redis.zcard("rrq:queue:b") == 0
+    assert await driver.redis.hget("rrq:job:twice", "lease_token") == str(claims[0].token).encode()

@@ -72,6 +72,7 @@ local IDS_A_LOOK = 100
 local started = iso(now)
 local expiry = score(now + lease_ms)
 local jobs, dropped, leased, turned_away = {}, {}, {}, {}
+local claimed_here = {}
 local token
 
 local function next_token(at_most)
@@ -159,8 +160,9 @@ local function claim_one(entry, id, due, at_most)
     redis.call('ZREM', queue_root .. queue, id)
     return
   end
-  -- Queued once more by a foreign producer while it runs: the run that is under way stands.
-  if fields[12] and redis.call('ZSCORE', leases, id) then
+  -- Queued once more by a foreign producer, here or in another queue, while it runs: the run that
+  -- is under way stands.
+  if claimed_here[id] or (fields[12] and redis.call('ZSCORE', leases, id)) then
     redis.call('ZREM', queue_root .. queue, id)
     redis.call('HSET', key, 'status', 'ACTIVE')
     return
@@ -182,6 +184,7 @@ local function claim_one(entry, id, due, at_most)
     'lease_token', own_token, 'queue_name', fields[5] or queue)
   redis.call('PERSIST', key)
   redis.call('ZREM', queue_root .. queue, id)
+  claimed_here[id] = true
   leased[#leased + 1] = expiry
   leased[#leased + 1] = id
   jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
