@@ -91,7 +91,7 @@ def load_settings(
     if path is None and require_file:
         raise ConfigNotFound(
             "No configuration file: there is no rrq.toml in the current directory.\n"
-            "Make one, name one with --config, or set RRQ_CONFIG."
+            "Make one with `rrq init`, name one with --config, or set RRQ_CONFIG."
         )
     sources = _Sources(read_config_file(path, reason), environment, redis_dsn)
     settings, problems = validate(sources.values(), sources.file.root, sources.name)
