@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,12 @@ import pytest
 from redis import Redis
 
 from rrq.cli.main import run
+from rrq.embedded import EmbeddedRedis
 from tests.support.configuration import leave_all_configuration
 from tests.support.dead_letters import bury
 from tests.support.places import Place
 from tests.support.terminals import CTRL_C, Terminal
+from tests.support.waiting import eventually_blocking
 
 Rrq = Callable[..., tuple[int, str, str]]
 
@@ -391,6 +394,46 @@ def test_interrupted_it_says_how_many_were_requeued_and_the_same_command_goes_on
 
     assert ended.stdout.startswith(f"requeued\t{300 - done}\n")
     assert (waiting(redis_now), dead(redis_now)) == (everything, [])
+
+
+def both_places(redis: Redis) -> list[str]:
+    """What is in the dead letter queue or in the jobs' own queue, in the order of deaths."""
+    return sorted(dead(redis) + waiting(redis))
+
+
+def test_killed_it_leaves_every_job_in_one_place(
+    place: Place, redis_dsn: str, redis_now: Redis
+) -> None:
+    everything = [f"job-{number:03}" for number in range(300)]
+    bury(redis_now, everything)
+    command = ["rrq", "dlq", "requeue", "--function", "send_email", "--rate", "100"]
+
+    running = place.start(*command, RRQ_REDIS_DSN=redis_dsn)
+    eventually_blocking(lambda: waiting(redis_now), 20, "the first requeued job")
+    running.stop(signal.SIGKILL)
+
+    assert 0 < len(waiting(redis_now)) < 300
+    assert both_places(redis_now) == everything
+
+
+def test_when_redis_dies_it_says_how_many_were_requeued_until_then(
+    place: Place, server: EmbeddedRedis
+) -> None:
+    everything = [f"job-{number:03}" for number in range(300)]
+    with Redis.from_url(server.dsn, decode_responses=True) as redis:
+        bury(redis, everything)
+        command = ["rrq", "dlq", "requeue", "--all", "--rate", "100"]
+        running = place.start(*command, RRQ_REDIS_DSN=server.dsn)
+        eventually_blocking(lambda: waiting(redis), 20, "the first requeued job")
+        server.kill()
+        ended = running.wait()
+        server.start()
+
+        assert ended.code == 1
+        told, error = ended.stderr.splitlines()
+        assert re.fullmatch(r"Until then \d+ jobs were requeued\.", told)
+        assert error.startswith("error: Redis cannot be reached")
+        assert both_places(redis) == everything
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
