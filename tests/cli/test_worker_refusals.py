@@ -49,7 +49,7 @@ def test_without_any_file_the_three_ways_to_have_one_are_told(place: Place) -> N
 
     assert said == [
         "error: No configuration file: there is no rrq.toml in the current directory.",
-        "Make one, name one with --config, or set RRQ_CONFIG.",
+        "Make one with `rrq init`, name one with --config, or set RRQ_CONFIG.",
     ]
 
 
