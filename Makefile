@@ -9,9 +9,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --all-packages
 
-# Four at once, however many processors: most of a test's time is waiting.
+# Six at once, however few processors: most of a test's time is waiting.
 test: lint
-	$(UV) run --no-sync pytest -n 4 --cov
+	$(UV) run --no-sync pytest -n 6 --cov
 
 lint: sync
 	$(UV) run --no-sync ruff check .

@@ -40,7 +40,7 @@ KINDS = ["complete", "retry", "fail", "cancel", "release", "lost"]
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 PROFILE = hypothesis_settings(
-    max_examples=2000 if SOAK else 60,
+    max_examples=2000 if SOAK else 30,
     stateful_step_count=80 if SOAK else 50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
