@@ -64,9 +64,10 @@ class Model:
         """An earlier run of this id gives way to a new definition."""
         job = self.jobs.pop(job_id, None)
         self.strays.discard(job_id)
-        if job and job.key and job.key != new_key:
+        if job and job.key:
             self.held.get(job.key, set()).discard(job_id)
-            self.release(job_id, job.key, first_held)
+            if job.key != new_key:
+                self.release(job_id, job.key, first_held)
 
     def hold_back(self, job_id: str, key: str) -> None:
         self.held.setdefault(key, set()).add(job_id)

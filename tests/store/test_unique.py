@@ -309,3 +309,20 @@ async def test_jobs_held_back_behind_a_key_run_in_the_order_in_which_they_were_d
         [claim] = await driver.claim()
         order.append(claim.job_id)
     assert order == ["z", "m", "b"]
+
+
+async def test_a_key_passes_to_no_job_that_was_held_back_once_and_has_another_definition_now(
+    driver: Driver,
+) -> None:
+    first = await driver.enqueue(unique_key="k")
+    await driver.enqueue("a", unique_key="k", on_conflict="defer")
+    # It gives its definition to the waiting holder, and is gone; then it comes again without a key.
+    await driver.enqueue("a", unique_key="k", on_conflict="replace")
+    [claim] = await driver.claim()
+    assert claim.job_id == first.job_id
+    await driver.enqueue("a")
+
+    await driver.settle(claim, "complete")
+
+    assert await driver.holder("k") is None
+    assert not await driver.redis.exists(driver.keys.held("k"))

@@ -18,8 +18,8 @@ local function release_unique(unique_key, id)
     local first = redis.call('ZPOPMIN', held)
     local next_id = first[1]
     if not next_id then return end
-    local queue_name = job_fields(next_id, 'queue_name')[1]
-    local queue = queue_name and bare(queue_name, queue_root)
+    local fields = job_fields(next_id, 'queue_name', 'job_unique_key')
+    local queue = fields[1] and fields[2] == unique_key and bare(fields[1], queue_root)
     if queue and redis.call('ZSCORE', queue_root .. queue, next_id) then
       local due = math.max(now, tonumber(first[2]))
       local ttl = unique_ttl_ms + due - now

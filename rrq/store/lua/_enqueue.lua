@@ -62,10 +62,12 @@ local function clear(job, id)
   local key = job_key(id)
   local old = redis.call('HMGET', key, 'queue_name', 'job_unique_key', 'status', 'dlq_name', 'waited')
   if old[1] then redis.call('ZREM', queue_root .. bare(old[1], queue_root), id) end
-  if old[2] and old[2] ~= '' and old[2] ~= job.unique_key then
+  if old[2] and old[2] ~= '' then
     redis.call('ZREM', root .. 'held:' .. old[2], id)
-    unique_ttl_ms = job.unique_ttl_ms
-    release_unique(old[2], id)
+    if old[2] ~= job.unique_key then
+      unique_ttl_ms = job.unique_ttl_ms
+      release_unique(old[2], id)
+    end
   end
   if old[3] == 'FAILED' then
     redis.call('LREM', root .. 'dlq:' .. bare(old[4] or default_dlq, root .. 'dlq:'), 1, id)
