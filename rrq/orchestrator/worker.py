@@ -251,7 +251,7 @@ class Worker:
         await self._dispatch.all_ended()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_AT_STOP_SECONDS):
-                await self._intake.give_back_unreceived()
+                await self._link.persist(self._intake.give_back_unreceived)
                 await self._settlement.flushed()
                 # A beat that is under way would bring back what `leave` takes away.
                 await self._heartbeat.ended()
