@@ -94,7 +94,7 @@ def test_a_plugin_that_is_not_active_has_no_configuration(paging: Plugins) -> No
 
 def test_the_check_finds_errors_in_tables_and_warns_of_unread_ones(paging: Plugins) -> None:
     settings = settings_with(
-        disabled=["otle"],
+        disabled=["mailgun"],
         paging={"retries": "many"},
         pagign={"team": "payments"},
     )
@@ -105,7 +105,7 @@ def test_the_check_finds_errors_in_tables_and_warns_of_unread_ones(paging: Plugi
     assert errors[0].startswith("[rrq.plugins.paging] retries")
     assert warnings == [
         '[rrq.plugins.pagign] is for plugin pagign, which is not installed. Did you mean "paging"?',
-        "[rrq.plugins] disabled has otle, which is not installed.",
+        "[rrq.plugins] disabled has mailgun, which is not installed.",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Datadog traces for RRQ: one trace from producer to handler."""

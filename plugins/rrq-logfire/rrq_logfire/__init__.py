@@ -1,0 +1,1 @@
+"""Logfire traces for RRQ: one trace from producer to handler."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry traces and metrics for RRQ: one trace from producer to handler."""

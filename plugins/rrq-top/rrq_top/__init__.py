@@ -1,0 +1,1 @@
+"""`rrq top`: a live full-screen view of queues, workers and running jobs."""
