@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 from rrq import JobRequest, RRQClient, RRQSettings
 from rrq.embedded import EmbeddedRedis
@@ -30,6 +31,9 @@ class Rig:
     server: EmbeddedRedis
     settings: RRQSettings
     client: RRQClient
+
+    worker_command: ClassVar[list[str]] = [sys.executable, "-m", "rrq"]
+    """What starts `rrq` in a worker's process."""
 
     async def empty(self) -> None:
         """Forget everything that is in Redis, and its statistics."""
@@ -74,7 +78,7 @@ class Rig:
                 f"pool_size = {processes}\n"
                 f"max_in_flight = {in_flight}\n"
             )
-            command = [sys.executable, "-m", "rrq", "worker", "run", "--config", str(config)]
+            command = [*self.worker_command, "worker", "run", "--config", str(config)]
             worker = subprocess.Popen(  # noqa: ASYNC220 - it takes a millisecond
                 [*command, *(["--burst"] if burst else ["--log-level", "warning"])],
                 stderr=subprocess.DEVNULL if burst else None,

@@ -212,6 +212,7 @@ class Dispatch:
         if self._running.get(job_id) is held:
             del self._running[job_id]
         if verdict is not None:
+            verdict.run_ms = (now - held.started_at) * 1000
             self._settle(verdict)
         elif self.held.get(job_id) is held:
             self._forget(job_id)

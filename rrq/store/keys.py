@@ -8,6 +8,7 @@ here: with the prefix `{rrq}` one RRQ then lives in one slot of a Redis Cluster.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 WORKER_ID_PREFIX = "rrq_worker_"
 
@@ -95,6 +96,33 @@ class Keys:
     def lease_token(self) -> str:
         """Integer: the last lease token that was given out; it only grows."""
         return f"{self.prefix}:lease:token"
+
+    # -- statistics and history -----------------------------------------------------------
+
+    def counted(self, kind: Literal["queue", "function"]) -> str:
+        """Sorted set: the queues or functions that are counted, by their last minute."""
+        return f"{self.prefix}:stats:{kind}s"
+
+    def total(self, kind: Literal["queue", "function"], name: str) -> str:
+        """Hash: how often each event happened to the jobs of a queue or function; expires."""
+        return f"{self.prefix}:stats:{kind}:{name}"
+
+    def minute(self, minute: int | str, kind: Literal["queue", "function"], name: str) -> str:
+        """Hash: events, times and histograms of one minute since the epoch; expires."""
+        return f"{self.prefix}:stats:minute:{minute}:{kind}:{name}"
+
+    @property
+    def stretches(self) -> str:
+        """Sorted set: stretches of the history, by their last minute."""
+        return f"{self.prefix}:history"
+
+    def stretch_minutes(self, stretch: str) -> str:
+        """Sorted set: the minutes in which jobs of a stretch ended."""
+        return f"{self.prefix}:history:minutes:{stretch}"
+
+    def ended(self, minute: int | str, stretch: str) -> str:
+        """List: when and which jobs of a stretch ended in a minute; expires."""
+        return f"{self.prefix}:history:ended:{minute}:{stretch}"
 
     # -- workers ------------------------------------------------------------------------
 

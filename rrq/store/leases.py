@@ -186,6 +186,7 @@ class Leases:
                 bytes(verdict.text) if isinstance(verdict.text, Raw) else verdict.text,
                 verdict.number,
                 verdict.attempt,
+                verdict.run_ms,
             )
         answers = await self._steps.call("settle", *arguments)
         return [answer.decode() for answer in answers]

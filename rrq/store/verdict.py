@@ -28,7 +28,8 @@ class Verdict(Struct, kw_only=True, gc=False):
       0 means now, by Redis' clock).
     - `lost`: `text` is the cause; the process under it died, which is counted.
 
-    `attempt` is a JSON object for the job's history, or empty.
+    `attempt` is a JSON object for the job's history, or empty. `run_ms` is how long the job ran;
+    0 if it never began.
     """
 
     job_id: str
@@ -38,6 +39,7 @@ class Verdict(Struct, kw_only=True, gc=False):
     text: str | Raw = ""
     number: float = 0
     attempt: bytes = b""
+    run_ms: float = 0
 
     @property
     def size_bytes(self) -> int:

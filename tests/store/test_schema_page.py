@@ -84,6 +84,15 @@ def test_every_key_is_on_the_page() -> None:
         keys.health("<worker id>"),
         keys.workers,
         keys.cron("<name>"),
+        keys.counted("queue"),
+        keys.counted("function"),
+        keys.total("queue", "<name>"),
+        keys.total("function", "<name>"),
+        keys.minute("<minute>", "queue", "<name>"),
+        keys.minute("<minute>", "function", "<name>"),
+        keys.stretches,
+        keys.stretch_minutes("<stretch>"),
+        keys.ended("<minute>", "<stretch>"),
     ):
         assert name in code
 

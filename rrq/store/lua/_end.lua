@@ -1,5 +1,8 @@
 -- What happens to a job that leaves ACTIVE, for good or to run again. Whoever uses these has
 -- taken the job out of the lease set, and knows that it may; and has set `unique_ttl_ms`.
+--
+-- A job is {id, queue (bare), function_name, unique_key, waited, result_ttl, current_retries,
+-- cancel_requested, dlq, lost_count} here: what its hash says, false for what it does not say.
 
 local MAX_ATTEMPTS_KEPT = 20
 
@@ -55,31 +58,35 @@ local function remember_attempt(id, attempt)
   redis.call('HSET', key, 'attempts', fit and text or cjson.encode({entry}))
 end
 
--- A terminal job: its unique key is free, who waits for it hears of it, and it expires.
-local function conclude(id, unique_key, waited, ttl_seconds)
-  release_unique(unique_key, id)
-  if waited then tell_waiters(id) end
+-- A terminal job: its unique key is free, who waits for it hears of it, it is in the history, and
+-- it expires.
+local function conclude(job, status, ttl_seconds)
+  release_unique(job.unique_key, job.id)
+  if job.waited then tell_waiters(job.id) end
   if ttl_seconds > 0 then
-    redis.call('EXPIRE', job_key(id), string.format('%d', ttl_seconds))
+    redis.call('EXPIRE', job_key(job.id), string.format('%d', ttl_seconds))
   else
-    redis.call('PERSIST', job_key(id))
+    redis.call('PERSIST', job_key(job.id))
   end
+  remember_end(job.id, status, job.queue, job.function_name or '', ttl_seconds)
 end
 
-local function dead_letter(id, dlq, error_text, attempts, dlq_ttl_seconds, unique_key, waited)
-  local key = job_key(id)
+local function dead_letter(job, policy, error_text, attempts)
+  local key = job_key(job.id)
   redis.call('HSET', key, 'status', 'FAILED', 'last_error', error_text,
     'completion_time', iso(now), 'current_retries', attempts)
   redis.call('HDEL', key, 'progress', 'cancel_requested')
-  redis.call('LPUSH', root .. 'dlq:' .. bare(dlq, root .. 'dlq:'), id)
-  conclude(id, unique_key, waited, dlq_ttl_seconds)
+  redis.call('LPUSH', root .. 'dlq:' .. bare(job.dlq or policy.dlq, root .. 'dlq:'), job.id)
+  conclude(job, 'FAILED', policy.dlq_ttl)
+  tally(job.queue, job.function_name or '', 'dead_lettered')
 end
 
-local function mark_cancelled(id, unique_key, waited, ttl_seconds)
-  local key = job_key(id)
+local function mark_cancelled(job, ttl_seconds)
+  local key = job_key(job.id)
   redis.call('HSET', key, 'status', 'CANCELLED', 'completion_time', iso(now))
   redis.call('HDEL', key, 'progress', 'cancel_requested')
-  conclude(id, unique_key, waited, ttl_seconds)
+  conclude(job, 'CANCELLED', ttl_seconds)
+  tally(job.queue, job.function_name or '', 'cancelled')
 end
 
 -- A job that runs again: it has no TTL from here on.
@@ -104,20 +111,19 @@ end
 
 -- A loss of the process under a job: not the job's failure, but counted, so that a job that
 -- kills its process cannot loop for ever. Returns what became of it.
-local function lose(id, queue, cause, policy, fields)
-  local key = job_key(id)
-  local lost = (tonumber(fields.lost_count) or 0) + 1
-  redis.call('HSET', key, 'lost_count', lost)
-  if fields.cancel_requested then
-    mark_cancelled(id, fields.unique_key, fields.waited, result_ttl(fields.result_ttl, policy.result_ttl))
+local function lose(job, cause, policy)
+  local lost = (tonumber(job.lost_count) or 0) + 1
+  redis.call('HSET', job_key(job.id), 'lost_count', lost)
+  tally(job.queue, job.function_name or '', 'lost')
+  if job.cancel_requested then
+    mark_cancelled(job, result_ttl(job.result_ttl, policy.result_ttl))
     return 'cancelled'
   end
   if lost > policy.max_lost then
     local text = string.format('Job was lost %d times while it ran, last: %s', lost, cause)
-    dead_letter(id, fields.dlq or policy.dlq, text, tonumber(fields.current_retries) or 0,
-      policy.dlq_ttl, fields.unique_key, fields.waited)
+    dead_letter(job, policy, text, tonumber(job.current_retries) or 0)
     return 'dead'
   end
-  queue_again(id, queue, 'PENDING', now)
+  queue_again(job.id, job.queue, 'PENDING', now)
   return 'queued'
 end

@@ -19,6 +19,9 @@ local function read_job(index, place)
   }
   local first, count = index + 9, 2 * tonumber(ARGV[index + 8])
   for f = 1, count do job.fields[f] = ARGV[first + f - 1] end
+  for f = 1, count, 2 do
+    if job.fields[f] == 'function_name' then job.function_name = job.fields[f + 1] break end
+  end
   job.due = due_time(job.timing == 'at' and job.timing_ms or now + job.timing_ms + place * 0.001)
   return job, first + count
 end
@@ -79,6 +82,14 @@ local function clear(job, id)
   end
 end
 
+local known_queues = {}
+
+local function make_known(queue)
+  if known_queues[queue] then return end
+  redis.call('SADD', root .. 'queues', queue)
+  known_queues[queue] = true
+end
+
 local function write(job)
   local key = job_key(job.id)
   local fields = job.fields
@@ -93,8 +104,9 @@ local function write(job)
   end
   if job.nonce ~= '' then fields[n + 1], fields[n + 2] = 'enqueue_nonce', job.nonce end
   redis.call('HSET', key, unpack(fields))
-  redis.call('SADD', root .. 'queues', job.queue)
+  make_known(job.queue)
   put_in_queue(job.queue, job.id, job.due)
+  tally(job.queue, job.function_name or '', 'enqueued')
   return {'queued', job.id, score(job.due)}
 end
 

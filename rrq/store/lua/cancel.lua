@@ -1,4 +1,4 @@
---! use _wake _end
+--! use _wake _tally _history _end
 -- cancel: end a waiting job, or ask the owner of a running one to stop it.
 --
 -- KEYS[1]  the root
@@ -10,7 +10,7 @@
 local id = ARGV[1]
 local key = job_key(id)
 local f = redis.call('HMGET', key, 'status', 'queue_name', 'job_unique_key', 'result_ttl_seconds',
-  'waited', 'worker_id', 'lease_token')
+  'waited', 'worker_id', 'lease_token', 'function_name')
 if not f[1] and redis.call('EXISTS', key) == 0 then return 'missing' end
 unique_ttl_ms = tonumber(ARGV[4])
 if redis.call('ZSCORE', leases, id) then
@@ -19,7 +19,11 @@ if redis.call('ZSCORE', leases, id) then
   return 'requested'
 end
 if f[1] == 'COMPLETED' or f[1] == 'FAILED' or f[1] == 'CANCELLED' then return f[1] end
-redis.call('ZREM', queue_root .. bare(f[2] or ARGV[3], queue_root), id)
+local queue = bare(f[2] or ARGV[3], queue_root)
+redis.call('ZREM', queue_root .. queue, id)
 if f[3] and f[3] ~= '' then redis.call('ZREM', root .. 'held:' .. f[3], id) end
-mark_cancelled(id, f[3], f[5], result_ttl(f[4], ARGV[2]))
+mark_cancelled({id = id, queue = queue, function_name = f[8], unique_key = f[3], waited = f[5]},
+  result_ttl(f[4], ARGV[2]))
+write_tallies()
+write_history()
 return 'cancelled'

@@ -1,4 +1,4 @@
---! use _wake
+--! use _wake _tally
 -- claim: lease due jobs to a worker, or park the worker when there are none.
 --
 -- KEYS[1]  the root
@@ -185,6 +185,8 @@ local function claim_one(entry, id, due, at_most)
   redis.call('PERSIST', key)
   redis.call('ZREM', queue_root .. queue, id)
   claimed_here[id] = true
+  tally(queue, fields[1] or '', 'started')
+  tally_wait(queue, fields[1] or '', now - tonumber(due))
   leased[#leased + 1] = expiry
   leased[#leased + 1] = id
   jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
@@ -207,6 +209,7 @@ for _, entry in ipairs(queues) do
   end
 end
 if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
+write_tallies()
 
 -- Whoever is still waiting: due already, and another worker may take it, or due later. On a paused
 -- queue workers park too, for whoever resumes it to find them, but nothing there is worth waking for.

@@ -1,4 +1,4 @@
---! use _wake _end _enqueue
+--! use _wake _tally _history _end _enqueue
 -- cron: enqueue a cron job for a slot, unless that slot was already taken.
 --
 -- KEYS[1]  the root
@@ -29,4 +29,5 @@ if tonumber(last) >= slot then return {'taken'} end
 take()
 if now - slot > tonumber(ARGV[5]) and ARGV[6] == 'skip' then return {'missed'} end
 local answer = enqueue((read_job(7, 0)))
+write_tallies()
 return {answer[1], answer[2]}

@@ -1,4 +1,4 @@
---! use _wake _end _enqueue
+--! use _wake _tally _history _end _enqueue
 -- enqueue: put jobs into their queues, all of them or none.
 --
 -- KEYS[1]  the root
@@ -21,4 +21,5 @@ end
 
 local answers = {score(now)}
 for i, job in ipairs(jobs) do answers[i + 1] = enqueue(job) end
+write_tallies()
 return answers

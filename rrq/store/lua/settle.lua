@@ -1,10 +1,10 @@
---! use _wake _end
+--! use _wake _tally _history _end
 -- settle: apply verdicts of a worker, each only if its lease still stands.
 --
 -- KEYS[1]  the root
 -- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
---          unique_ttl_ms, then seven for each verdict: id, token, kind, queue (bare), text,
---          number, attempt (JSON or '')
+--          unique_ttl_ms, then eight for each verdict: id, token, kind, queue (bare), text,
+--          number, attempt (JSON or ''), run_ms (how long it ran; 0 if it never began)
 --            complete  text is the result (JSON)
 --            retry     text is the error, number the delay in ms
 --            fail      text is the error: to the dead letter queue
@@ -22,54 +22,69 @@ local policy = {
 unique_ttl_ms = tonumber(ARGV[5])
 local finished = iso(now)
 
-local function settle(id, token, kind, queue, text, number, attempt)
+-- Of these the run time is counted: the handler came to its end, or its time was over.
+local TIMED = {complete = true, retry = true, fail = true}
+
+local function settle(id, token, kind, queue, text, number, attempt, run_ms)
   local key = job_key(id)
   local f = job_fields(id, 'lease_token', 'settled_token', 'job_unique_key',
-    'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name', 'lost_count')
+    'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name', 'lost_count',
+    'function_name')
   if f[1] ~= token or redis.call('ZREM', leases, id) == 0 then
     return f[2] == token and 'repeated' or 'stale'
   end
-  local unique_key, waited = f[3], f[6]
+  local function_name = f[10] or ''
+  local job = {id = id, queue = queue, function_name = function_name, unique_key = f[3],
+    result_ttl = f[4], current_retries = f[5], waited = f[6], cancel_requested = f[7], dlq = f[8],
+    lost_count = f[9]}
+  run_ms = tonumber(run_ms)
+  if run_ms > 0 and TIMED[kind] then tally_run(queue, function_name, run_ms) end
 
   if kind == 'complete' then
     if (f[5] and f[5] ~= '0') or f[9] then remember_attempt(id, attempt) end
     redis.call('HSET', key, 'status', 'COMPLETED', 'result', text, 'completion_time', finished,
       'settled_token', token)
     redis.call('HDEL', key, 'last_error', 'progress', 'cancel_requested')
-    conclude(id, unique_key, waited, result_ttl(f[4], policy.result_ttl))
+    conclude(job, 'COMPLETED', result_ttl(job.result_ttl, policy.result_ttl))
+    tally(queue, function_name, 'completed')
     return kind
   end
 
   redis.call('HSET', key, 'settled_token', token)
   remember_attempt(id, attempt)
   if kind == 'fail' then
-    dead_letter(id, f[8] or policy.dlq, text, (tonumber(f[5]) or 0) + 1, policy.dlq_ttl,
-      unique_key, waited)
+    tally(queue, function_name, 'failed')
+    dead_letter(job, policy, text, (tonumber(job.current_retries) or 0) + 1)
     return kind
   end
   if kind == 'lost' then
-    local became = lose(id, queue, text, policy, {lost_count = f[9], cancel_requested = f[7],
-      unique_key = unique_key, waited = waited, result_ttl = f[4], current_retries = f[5], dlq = f[8]})
+    local became = lose(job, text, policy)
     if became == 'queued' then return 'lost' end
     return became == 'dead' and 'dead' or 'cancel'
   end
-  if kind == 'cancel' or f[7] then
-    mark_cancelled(id, unique_key, waited, result_ttl(f[4], policy.result_ttl))
+  if kind == 'retry' then tally(queue, function_name, 'failed') end
+  if kind == 'cancel' or job.cancel_requested then
+    mark_cancelled(job, result_ttl(job.result_ttl, policy.result_ttl))
     return 'cancel'
   end
   if kind == 'retry' then
-    redis.call('HSET', key, 'last_error', text, 'current_retries', (tonumber(f[5]) or 0) + 1)
+    redis.call('HSET', key, 'last_error', text,
+      'current_retries', (tonumber(job.current_retries) or 0) + 1)
     queue_again(id, queue, 'RETRYING', now + tonumber(number))
+    tally(queue, function_name, 'retried')
     return kind
   end
   number = tonumber(number)
+  tally(queue, function_name, 'released')
   queue_again(id, queue, 'PENDING', number == 0 and now or number)
   return kind
 end
 
 local answers = {}
-for i = 6, #ARGV, 7 do
+for i = 6, #ARGV, 8 do
   answers[#answers + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
-    ARGV[i + 5], ARGV[i + 6])
+    ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
 end
+write_tallies()
+write_history()
 return answers

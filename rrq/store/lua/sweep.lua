@@ -1,4 +1,4 @@
---! use _wake _end
+--! use _wake _tally _history _end
 -- sweep: requeue or delete dead letters, one stretch of the list a call, the oldest first.
 --
 -- KEYS[1]  the root
@@ -68,12 +68,14 @@ local function requeue(id, queue, fields, place)
   end
   -- A microsecond for each keeps them in order.
   queue_again(id, queue, 'PENDING', now + place * 0.001)
+  tally(queue, fields[5] or '', 'enqueued')
   queue_kinds[queue] = 'zset'
 end
 
 -- What becomes of one entry; nil if it stays.
 local function sweep(id, wanted, place)
-  local fields = job_fields(id, 'status', 'queue_name', 'job_unique_key', 'completion_time')
+  local fields = job_fields(id, 'status', 'queue_name', 'job_unique_key', 'completion_time',
+    'function_name')
   local kind = fields[1] and 'hash' or redis.call('TYPE', job_key(id)).ok
   if kind == 'none' then return 'expired' end
   if fields[2] == '' then fields[2] = false end
@@ -119,6 +121,7 @@ elseif #removed > 0 then
 end
 -- Only now: of the commands above some need memory, and refuse before anything was done.
 for _, id in ipairs(doomed) do redis.call('DEL', job_key(id)) end
+write_tallies()
 
 kept = kept + seen - #removed
 return {seen, counts.swept, counts.expired, counts.alive, counts.refused, kept,
