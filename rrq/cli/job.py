@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import job_list, options, render
 from rrq.cli.groups import command_group
 from rrq.exc import JobNotFound, MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
@@ -23,6 +23,7 @@ JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 def rrq_commands(app: typer.Typer) -> None:
     """Add the group `rrq job`."""
     group = command_group(app, "job", "Look at jobs; cancel and replay them.")
+    group.command("list")(job_list.list_jobs)
     group.command("show")(show)
     group.command("trace")(trace)
     group.command("cancel")(cancel)

@@ -41,6 +41,13 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most t
 
 OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Pass over this many first.")]
 
+MaxScanOption = Annotated[
+    int,
+    typer.Option(
+        "--max-scan", min=0, help="Look at no more than so many jobs one by one; 0 for all."
+    ),
+]
+
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 

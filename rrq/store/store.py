@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rrq.store.connection import connect
 from rrq.store.cron import CronSlots
 from rrq.store.dlq import DeadLetters
+from rrq.store.history import History
 from rrq.store.jobs import Jobs
 from rrq.store.keys import Keys
 from rrq.store.leases import Leases
+from rrq.store.listing import Listing
 from rrq.store.queues import Queues
 from rrq.store.replies import text
 from rrq.store.scripts import Steps
+from rrq.store.statistics import Statistics
 from rrq.store.workers import Workers
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ class JobStore:
     Attributes:
         settings: what it was made from.
         redis: the client, shared by all rooms.
-        jobs, queues, leases, workers, dead_letters, cron: the rooms.
+        jobs, queues, leases, workers, dead_letters, cron, statistics, history, listing: the
+            rooms.
     """
 
     def __init__(self, settings: RRQSettings, *, redis: Redis | None = None) -> None:
@@ -42,6 +46,9 @@ class JobStore:
         self.queues = Queues(self.redis, steps, self.keys)
         self.workers = Workers(self.redis, self.keys)
         self.dead_letters = DeadLetters(self.redis, steps, self.keys, settings)
+        self.statistics = Statistics(self.redis, self.keys)
+        self.history = History(self.redis, self.keys)
+        self.listing = Listing(self.redis, self.keys, self.queues, self.history)
 
     async def aclose(self) -> None:
         """Close every connection."""
