@@ -41,6 +41,7 @@ class Heartbeat:
         self._workers = workers
         self._link = link
         self._interval_seconds = interval_seconds
+        self._ttl_seconds = interval_seconds + TTL_BEYOND_INTERVAL_SECONDS
         self._measure = measure
         self._started_at = datetime.now(UTC)
         self._due = asyncio.Event()
@@ -71,15 +72,15 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Write the health key once."""
-        await self._workers.heartbeat(
-            self._worker_id, self.health(), self._interval_seconds + TTL_BEYOND_INTERVAL_SECONDS
-        )
+        await self._workers.heartbeat(self._worker_id, self.health(), self._ttl_seconds)
 
     def health(self) -> dict[str, Any]:
         """What the health key holds; times are RFC 3339, ages and durations seconds."""
         return {
             "worker_id": self._worker_id,
             "timestamp": datetime.now(UTC).isoformat(),
+            # With what is left of it, this tells how old the timestamp is by Redis' clock.
+            "ttl_seconds": self._ttl_seconds,
             "active_jobs": sum(lane.in_flight for lane in self._lanes.values()),
             "concurrency_limit": sum(lane.transport.capacity for lane in self._lanes.values()),
             "queues": self._queues,
