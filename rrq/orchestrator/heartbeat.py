@@ -9,14 +9,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rrq.orchestrator.lane import Lane
 from rrq.orchestrator.redis_link import RedisLink
 from rrq.orchestrator.tally import Tally
 from rrq.store.workers import Workers
 
+if TYPE_CHECKING:
+    from rrq.transport import TransportStatus
+
 TTL_BEYOND_INTERVAL_SECONDS = 10.0
+
+MAX_FUNCTIONS, MAX_FUNCTION_CHARACTERS = 500, 200
+"""How many names of functions are told of each executor, and how long one may be: whoever reads
+health keys reads all of it."""
 
 
 class Heartbeat:
@@ -95,8 +102,13 @@ class Heartbeat:
         }
 
 
-def _described(status: Any) -> dict[str, Any]:
-    return {key: value for key, value in asdict(status).items() if value not in (None, {})}
+def _described(status: TransportStatus) -> dict[str, Any]:
+    told = {key: value for key, value in asdict(status).items() if value not in (None, {})}
+    functions = status.functions or ()
+    short = [name for name in functions if len(name) <= MAX_FUNCTION_CHARACTERS][:MAX_FUNCTIONS]
+    if len(short) < len(functions):
+        told |= {"functions": short, "functions_in_all": len(functions)}
+    return told
 
 
 def age_seconds(moment: float) -> float:

@@ -96,10 +96,12 @@ class Worker:
         link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
         self.tally = Tally(log_successes=log_successes)
         self._settlement = Settlement(self.store.leases, link, self._on_settled)
+        router = Router(settings, tuple(settings.executors), plugins, self.queues)
+        self._routes = router.by_queue if router.is_known_to_redis else None
         self._dispatch = Dispatch(
             worker_id=self.worker_id,
             lanes=self.lanes,
-            router=Router(settings, tuple(settings.executors), plugins, self.queues),
+            router=router,
             decider=Decider(retry_policy=_retry_policy(settings), worker_id=self.worker_id),
             settle=self._settlement.put,
             room_appeared=lambda: self._intake.room_appeared(),
@@ -293,6 +295,7 @@ class Worker:
             )
         return {
             "status": self._status_text(),
+            "routes": self._routes,
             "last_claim_age_seconds": age_seconds(self._intake.last_claimed_at),
             "last_settle_age_seconds": age_seconds(self._settlement.last_settled_at),
             "lost_leases": self._lease_keeper.lost_leases,
