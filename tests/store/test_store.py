@@ -82,6 +82,24 @@ async def test_a_heartbeat_tells_of_a_worker_until_it_expires(driver: Driver) ->
     assert await driver.redis.zcard(driver.keys.workers) == 1
 
 
+async def test_many_heartbeats_are_read_at_once_and_those_that_are_gone_left_out(
+    driver: Driver,
+) -> None:
+    workers = driver.store.workers
+    await workers.heartbeat(WORKER, {"status": "running"}, 60)
+    await driver.redis.set(driver.keys.health(OTHER_WORKER), "no JSON")
+    await driver.redis.hset(driver.keys.health("hash"), "a", "b")
+    found = await workers.healths([WORKER, OTHER_WORKER, "hash", "gone"])
+    assert {name: health for name, (health, _) in found.items()} == {
+        WORKER: {"status": "running"},
+        OTHER_WORKER: {},
+        "hash": {},
+    }
+    assert found[WORKER][1] == pytest.approx(60, abs=5)
+    assert found[OTHER_WORKER][1] is None
+    assert await workers.healths([]) == {}
+
+
 async def test_a_worker_that_leaves_leaves_nothing_behind(driver: Driver) -> None:
     await driver.store.workers.heartbeat(WORKER, {}, 60)
     assert await driver.claim(queues=["a", "b"]) == []
