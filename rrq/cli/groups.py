@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from rrq.cli import options
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ def keep_only(app: typer.Typer, name: str) -> bool:
 
 class Group(TyperGroup):
     """A group whose help has a heading for each plugin, and that knows what you meant."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """As Typer makes it; with what its commands have in common."""
+        super().__init__(*args, **settings)
+        options.offer_no_truncate(self.commands.values())
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Show the help if nothing was asked for; a usage error all the same."""

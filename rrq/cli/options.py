@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -116,3 +117,32 @@ def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
         for name, executor in loaded.settings.executors.items():
             transport = plugins.transport(executor.type)
             executor_options(name, executor, transport.config_model, loaded)
+
+
+def offer_no_truncate(commands: Iterable[Any]) -> None:
+    """Add `--no-truncate` to each command that can print JSON: such a command shows something,
+    and on a terminal that is cut to the width. Nothing has to be passed on to `render`."""
+    for command in commands:
+        names = {name for parameter in command.params for name in parameter.opts}
+        if "--json" in names and "--no-truncate" not in names:
+            command.params.append(_no_truncate())
+
+
+def _no_truncate() -> Any:
+    """The option, as Typer builds it."""
+
+    def holder(
+        wanted: Annotated[
+            bool,
+            typer.Option(
+                "--no-truncate",
+                expose_value=False,
+                callback=lambda wanted: render.truncate_nothing() if wanted else None,
+                help="Cut nothing to the terminal's width.",
+            ),
+        ] = False,
+    ) -> None: ...
+
+    app = typer.Typer(add_completion=False)
+    app.command()(holder)
+    return typer.main.get_command(app).params[0]

@@ -2,8 +2,9 @@
 
     table(["id", "function"], rows, json=as_json, empty="No jobs.")
 
-On a terminal a table has columns that line up; in a pipe its cells are separated by tabs under
-a line of names; `--json` prints a list of objects. What comes from jobs is always escaped.
+On a terminal a table has columns that line up and fit, and a time says how long ago it was; in a
+pipe cells are separated by tabs under a line of names, whole, and times are in UTC; `--json`
+prints a list of objects. What comes from jobs is always escaped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,28 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rrq.cli.clock import ago, duration, iso, roughly_ago, when
+
+if TYPE_CHECKING:
+    from rrq.cli.layout import Column
+
+
+__all__ = [
+    "ago",
+    "details",
+    "duration",
+    "error",
+    "note",
+    "print_json",
+    "printable",
+    "progress",
+    "table",
+    "truncate_nothing",
+    "warning",
+    "when",
+]
 
 
 def table(
@@ -39,7 +61,7 @@ def table(
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
     if sys.stdout.isatty():
-        everything = [[_cell(value) for value in row] for row in rows]
+        everything = [list(row) for row in rows]
         if everything:
             _terminal_table(columns, everything, title)
         else:
@@ -61,7 +83,8 @@ def details(
 ) -> None:
     """Print what is known of one thing, a name and a value a line, or as one JSON object.
 
-    Text of several lines stays so on a terminal, and is escaped in a pipe.
+    Text of several lines stays so on a terminal, where a long one ends after `DETAILS_LINES`,
+    and is escaped in a pipe.
     """
     items = list(pairs.items() if isinstance(pairs, Mapping) else pairs)
     if json:
@@ -74,15 +97,22 @@ def details(
     if title:
         print(_styled(title, "1", sys.stdout))
     width = max((len(name) for name, _ in items), default=0)
+    room = max(20, _terminal_width() - width - 2)
     for name, value in items:
-        lines = _cell(value, multiline=True).split("\n")
-        print(f"{_styled(name.ljust(width), '2', sys.stdout)}  {lines[0]}")
-        for line in lines[1:]:
+        first, *others = _details_lines(value, room)
+        print(f"{_styled(name.ljust(width), '2', sys.stdout)}  {_coloured(name, first)}")
+        for line in others:
             print(f"{' ' * width}  {line}")
 
 
+def truncate_nothing() -> None:
+    """What `--no-truncate` means for the rest of this process."""
+    global _truncates
+    _truncates = False
+
+
 def print_json(value: Any) -> None:
-    """Print any value as JSON: times in ISO 8601, sets and tuples as lists."""
+    """Print any value as JSON: times in ISO 8601 and UTC, sets and tuples as lists."""
     import json
 
     text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
@@ -136,37 +166,10 @@ def printable(text: str, *, multiline: bool = False) -> str:
     )
 
 
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """How long ago, or in what time, as in `3 m 20 s ago`; `-` for None. Naive means UTC."""
-    if moment is None:
-        return "-"
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
-    if abs(seconds) < 1:
-        return "now"
-    return f"{duration(seconds)} ago" if seconds > 0 else f"in {duration(-seconds)}"
+DETAILS_LINES = 12
+"""On a terminal a value among details is cut after so many lines, unless nothing is cut."""
 
-
-def duration(seconds: float | None) -> str:
-    """A length of time in at most two units, as in `350 ms`, `1.2 s` or `2 h 5 m`; `-` for None."""
-    if seconds is None:
-        return "-"
-    if seconds < 0:
-        return f"-{duration(-seconds)}"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, size, smaller, part in _UNITS:
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"
-
-
-_UNITS = (("d", 86_400, "h", 3_600), ("h", 3_600, "m", 60), ("m", 60, "s", 1))
+_truncates = True
 
 # C0, DEL, C1, line and paragraph separators, changes of direction, lone surrogates.
 _CONTROL = re.compile(
@@ -195,7 +198,7 @@ def _cell(value: Any, *, multiline: bool = False) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, datetime):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, dict | list | tuple):
         import json
 
@@ -205,37 +208,94 @@ def _cell(value: Any, *, multiline: bool = False) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return iso(value)
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def _terminal_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
 ) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rrq.cli import layout
 
-    shown = Table(
-        title=title,
-        title_justify="left",
-        title_style="",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-        header_style="bold" if _may_style(sys.stdout) else "",
+    fitted = layout.fitted(
+        [
+            _column(heading, [row[index] for row in rows], layout.Column)
+            for index, heading in enumerate(columns)
+        ],
+        _terminal_width(),
+        cuts=_truncates,
     )
-    for index, column in enumerate(columns):
-        numeric = all(_NUMBER.fullmatch(row[index]) for row in rows)
-        # Folded, never cut: people copy ids from here.
-        shown.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        # As Text, so that brackets in job data are not read as markup.
-        shown.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(shown)
+    out = sys.stdout
+    if title:
+        print(title)
+    for line in fitted.headings():
+        print(_styled((" " * layout.GAP).join(line).rstrip(), "1", out))
+    rule = "─" if layout.can_print("─") else "-"
+    print(_styled((" " * layout.GAP).join(rule * one.width for one in fitted.columns), "2", out))
+    for row in fitted.rows():
+        cells = [
+            _coloured(column.heading, cell)
+            for column, cell in zip(fitted.columns, row.cells, strict=True)
+        ]
+        print((" " * layout.GAP).join(cells).rstrip())
+        for items in row.beneath:
+            shown = [f"{_styled(name, '2', out)} {_coloured(name, text)}" for name, text in items]
+            print(" " * layout.INDENT + (" " * layout.GAP).join(shown))
 
+
+def _column(heading: str, values: Sequence[Any], column: type[Column]) -> Column:
+    now = datetime.now(UTC)
+    cells = [when(one, now) if isinstance(one, datetime) else _cell(one) for one in values]
+    short = [
+        roughly_ago(one, now) if isinstance(one, datetime) else cell
+        for one, cell in zip(values, cells, strict=True)
+    ]
+    # People copy ids from here.
+    is_id = heading.split()[-1:] == ["id"]
+    is_number = not is_id and all(_NUMBER.fullmatch(cell) for cell in cells)
+    return column(heading, cells, short, is_number=is_number, is_whole=is_id)
+
+
+def _details_lines(value: Any, width: int) -> list[str]:
+    """What a terminal shows of one value among details; it folds what is wider than this."""
+    text = when(value) if isinstance(value, datetime) else _cell(value, multiline=True)
+    if not _truncates:
+        return text.split("\n")
+    from rrq.cli.layout import cut, ellipsis, width_of
+
+    lines: list[str] = []
+    room = width * DETAILS_LINES
+    for line in text.split("\n"):
+        # What cannot be seen anyway need not be measured.
+        lines.append(cut(line[: room + 1], room))
+        room -= max(1, -(-width_of(lines[-1]) // width)) * width
+        if room <= 0:
+            break
+    if len("\n".join(lines)) < len(text) or lines[-1].endswith(ellipsis()):
+        lines.append(f"({ellipsis()} --no-truncate shows all of it)")
+    return lines
+
+
+def _terminal_width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _coloured(name: str, text: str) -> str:
+    """The text in the colour of the state that it names, if this is where states stand."""
+    style = _STATES.get(text.strip().lower()) if name in _STATE_NAMES else None
+    return _styled(text, style, sys.stdout) if style else text
+
+
+_STATE_NAMES = {"status", "outcome", "event", "state"}
+_STATES = {
+    **dict.fromkeys(("completed", "success", "active", "ok", "running"), "32"),
+    **dict.fromkeys(("retrying", "retry", "retried", "warning", "disabled", "paused"), "33"),
+    **dict.fromkeys(("failed", "error", "timeout", "dead-lettered", "lost", "stuck"), "31"),
+}
 
 _NUMBER = re.compile(r"-|-?[0-9][0-9.,e+-]*")
 
@@ -256,5 +316,9 @@ def _styled(text: str, style: str, stream: TextIO) -> str:
 
 
 def _may_style(stream: TextIO) -> bool:
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return stream.isatty() and not plain
+    """NO_COLOR is stronger than FORCE_COLOR, which is for what takes colours but is no terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"

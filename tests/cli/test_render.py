@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from rrq.cli.render import ago, details, duration, printable, progress, table
+from rrq.cli.render import ago, details, duration, error, printable, progress, table, when
 
 ROWS = [("job-1", 3, None), ("job-2", 12, "a\tb\nc")]
 TABLE = f"from rrq.cli.render import table\ntable(['id', 'tries', 'last error'], {ROWS!r})"
@@ -20,12 +21,13 @@ TABLE = f"from rrq.cli.render import table\ntable(['id', 'tries', 'last error'],
 
 def on_a_terminal(code: str, **variables: str) -> str:
     """What the code writes to a terminal, which is its stdout and stderr."""
+    kept = {name: text for name, text in os.environ.items() if not name.endswith("_COLOR")}
     control, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=terminal,
         stderr=terminal,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **variables},
+        env={**kept, "TERM": "xterm", "COLUMNS": "80", **variables},
     )
     os.close(terminal)
     written = b""
@@ -83,20 +85,20 @@ def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> No
 def test_on_a_terminal_columns_line_up_and_numbers_stand_right() -> None:
     shown = on_a_terminal(TABLE, NO_COLOR="1")
 
-    heading, first, second = (line.rstrip() for line in shown.splitlines())
+    heading, rule, first, second = (line.rstrip() for line in shown.splitlines())
+    assert set(rule) == {"─", " "}
     assert heading.split() == ["id", "tries", "last", "error"]
     assert first.split() == ["job-1", "3", "-"]
     assert second.split() == ["job-2", "12", "a\\tb\\nc"]
     assert first.index("3") == second.index("12") + 1
 
 
-def test_on_a_narrow_terminal_an_id_is_folded_and_never_cut() -> None:
+def test_on_a_narrow_terminal_an_id_stands_beneath_its_row_and_is_never_cut() -> None:
     code = "from rrq.cli.render import table\ntable(['id', 'x'], [('0123456789' * 6, 'y')])"
 
     shown = on_a_terminal(code, COLUMNS="40", NO_COLOR="1")
 
-    digits = "".join(character for character in shown if character.isdigit())
-    assert digits == "0123456789" * 6
+    assert shown == "x\n─\ny\n  id " + "0123456789" * 6 + "\n"
 
 
 def test_brackets_in_job_data_are_not_markup() -> None:
@@ -111,8 +113,88 @@ def test_colour_is_for_terminals_that_want_it() -> None:
     assert on_a_terminal(code) == "\x1b[1;31merror:\x1b[0m no luck\n"
     assert on_a_terminal(code, NO_COLOR="1") == "error: no luck\n"
     assert on_a_terminal(code, TERM="dumb") == "error: no luck\n"
+    assert on_a_terminal(code, TERM="dumb", FORCE_COLOR="1").startswith("\x1b[1;31m")
+    assert on_a_terminal(code, NO_COLOR="1", FORCE_COLOR="1") == "error: no luck\n"
     assert "\x1b[1m" in on_a_terminal(TABLE)
     assert "\x1b" not in on_a_terminal(TABLE, NO_COLOR="1")
+
+
+def test_forced_colour_reaches_messages_in_a_pipe_and_never_the_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    table(["id", "status"], [("a", "FAILED")])
+    error("no luck")
+
+    assert capsys.readouterr() == ("id\tstatus\na\tFAILED\n", "\x1b[1;31merror:\x1b[0m no luck\n")
+
+
+def test_a_state_has_its_colour() -> None:
+    rows = [("FAILED", "FAILED"), ("COMPLETED", "x")]
+
+    shown = on_a_terminal(
+        f"from rrq.cli.render import table\ntable(['status', 'function'], {rows!r})"
+    )
+
+    assert "\x1b[31mFAILED   \x1b[0m  FAILED\n" in shown
+    assert "\x1b[32mCOMPLETED\x1b[0m  x\n" in shown
+
+
+@pytest.mark.parametrize("written", ["datetime(2026, 1, 2, 3, 4, 5)", "datetime.max"])
+def test_on_a_terminal_a_time_is_told_from_now_and_by_the_clock(written: str) -> None:
+    code = (
+        "from datetime import datetime\nfrom rrq.cli.render import details\n"
+        f"details([('at', {written})])"
+    )
+
+    shown = on_a_terminal(code, TZ="Asia/Tokyo", NO_COLOR="1")
+
+    assert re.fullmatch(r"at  (in )?\d+ d( ago)? · (2026-01-02 12:04:05|9999-12-31 .*)\n", shown)
+
+
+def test_a_time_of_today_has_no_date() -> None:
+    now = datetime.now().astimezone().replace(hour=12, minute=0, second=0, microsecond=0)
+
+    assert when(now - timedelta(minutes=3, seconds=20), now) == "3 m ago · 11:56:40"
+    assert when(now + timedelta(seconds=1.4), now) == "in 1 s · 12:00:01"
+    assert when(now.astimezone(UTC), now) == "now · 12:00:00"
+    assert when(None, now) == "-"
+
+
+def test_in_a_pipe_and_as_json_a_time_is_in_utc(capsys: pytest.CaptureFixture[str]) -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=9)))
+
+    table(["at"], [(moment,), (moment.replace(tzinfo=None),)])
+    table(["at"], [(moment,)], json=True)
+
+    told = capsys.readouterr().out
+    assert told.startswith("at\n2026-01-01T18:04:05+00:00\n2026-01-02T03:04:05+00:00\n")
+    assert '"at": "2026-01-01T18:04:05+00:00"' in told
+
+
+def test_a_long_value_among_details_is_cut_on_a_terminal_unless_nothing_is() -> None:
+    code = (
+        "from rrq.cli import render\n{}"
+        "render.details([('args', 'x' * 2000), ('lines', 'y\\n' * 30)])"
+    )
+
+    cut = on_a_terminal(code.format(""), NO_COLOR="1", COLUMNS="46")
+    whole = on_a_terminal(code.format("render.truncate_nothing()\n"), NO_COLOR="1", COLUMNS="46")
+
+    assert cut.count("x") == 12 * 39 - 1
+    assert cut.count("y") == 12
+    assert cut.count("(… --no-truncate shows all of it)") == 2
+    assert (whole.count("x"), whole.count("y")) == (2000, 30)
+    assert "truncate" not in whole
+
+
+def test_in_a_pipe_nothing_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    table(["error"], [("x" * 3000,)])
+    details({"error": "x" * 3000})
+
+    assert capsys.readouterr().out == f"error\n{'x' * 3000}\nerror\t{'x' * 3000}\n"
 
 
 def test_details_line_up_on_a_terminal_and_keep_lines() -> None:
