@@ -190,6 +190,10 @@ class Listing:
         page = found[offset : offset + limit]
         return Listed(page, budget.looked, has_more=len(found) > offset + limit)
 
+    async def jobs(self, ids: Iterable[str]) -> dict[str, ListedJob]:
+        """These jobs, by id, in one round trip; those that have no hash are left out."""
+        return {job.job_id: job for job in await self._read(list(ids))}
+
     async def _running(self, choice: Choice, wanted: int, budget: _Budget) -> list[ListedJob]:
         total = int(await self._redis.zcard(self._keys.leases))
         budget.looked.total += total
