@@ -2,6 +2,7 @@
 
     python benchmarks/end_to_end.py            # about a minute
     python benchmarks/end_to_end.py --jobs 5000
+    python benchmarks/end_to_end.py --full     # 1, 8, 32, 100 in flight, 1 and 2 processes
 
 Each figure of speed is followed by its ratio to the ceiling of this run: the claim and settle
 steps called directly, without orchestrator and executors. Compare ratios, not absolute figures:
@@ -15,6 +16,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from rig import (
     Rig,
@@ -23,16 +25,24 @@ from rig import (
     cpu_seconds_of_life,
     memory_mb,
     percentile,
+    report,
     rig,
 )
 
+SOME = ((1, 32), (2, 100), (1, 1))
+ALL = tuple((processes, in_flight) for processes in (1, 2) for in_flight in (1, 8, 32, 100))
+"""Executor processes, and jobs in flight in each."""
 
-async def main(jobs: int, samples: int) -> None:
+
+CONCURRENT = 50
+
+
+async def main(jobs: int, samples: int, sizes: Sequence[tuple[int, int]]) -> None:
     async with rig() as bench:
         ceiling = await ceiling_jobs_per_second(bench, jobs)
         report("ceiling: claim + settle, 50 jobs a call", ceiling, "jobs/s")
         start_up = await start_up_seconds(bench)
-        for processes, in_flight in ((1, 32), (2, 32), (1, 1)):
+        for processes, in_flight in sizes:
             await throughput(bench, jobs, processes, in_flight, ceiling, start_up)
         await enqueueing(bench, jobs, ceiling)
         await idling(bench, samples)
@@ -48,16 +58,19 @@ async def throughput(
     """
     await bench.empty()
     await bench.enqueue("noop", jobs)
+    await bench.client.job_store.redis.config_resetstat()
     redis_before = await bench.redis_cpu_seconds()
     async with bench.worker(processes=processes, in_flight=in_flight, burst=True) as worker:
         worker_seconds = await cpu_seconds_of_life(worker) - start_up
     redis_seconds = await bench.redis_cpu_seconds() - redis_before
+    calls = await bench.commands("evalsha")
     times = await bench.times("start_time", "completion_time")
     seconds = max(end for _, end in times) - min(start for start, _ in times)
     label = f"no-op jobs, {processes} process(es), {in_flight} in flight each"
     report(label, jobs / seconds, "jobs/s", ceiling)
     report("  processor time of the worker, a job", 1e6 * worker_seconds / jobs, "µs")
     report("  processor time of Redis, a job", 1e6 * redis_seconds / jobs, "µs")
+    report("  calls of Redis, a thousand jobs", 1000 * calls / jobs, "")
 
 
 async def start_up_seconds(bench: Rig) -> float:
@@ -72,6 +85,12 @@ async def enqueueing(bench: Rig, jobs: int, ceiling: float) -> None:
     began = time.perf_counter()
     await bench.enqueue("noop", jobs)
     report("enqueue_many", jobs / (time.perf_counter() - began), "jobs/s", ceiling)
+    began = time.perf_counter()
+    for start in range(0, jobs, CONCURRENT):
+        count = min(CONCURRENT, jobs - start)
+        await asyncio.gather(*(bench.client.enqueue("noop") for _ in range(count)))
+    rate = jobs / (time.perf_counter() - began)
+    report(f"enqueue, {CONCURRENT} at a time", rate, "jobs/s", ceiling)
     singles = max(500, jobs // 10)
     began = time.perf_counter()
     for _ in range(singles):
@@ -118,15 +137,10 @@ def help_seconds() -> None:
     report("rrq --help", min(times), "s")
 
 
-def report(label: str, figure: float, unit: str, ceiling: float | None = None) -> None:
-    text = f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
-    ratio = f"   {figure / ceiling:.2f} of the ceiling" if ceiling else ""
-    print(f"{label:<46}{text:>10} {unit}{ratio}", flush=True)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=20_000, help="jobs in each run")
     parser.add_argument("--samples", type=int, default=300, help="jobs for the start latency")
+    parser.add_argument("--full", action="store_true", help="all sizes")
     options = parser.parse_args()
-    asyncio.run(main(options.jobs, options.samples))
+    asyncio.run(main(options.jobs, options.samples, ALL if options.full else SOME))

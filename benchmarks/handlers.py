@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 from rrq import JobRegistry, PythonExecutorSettings
@@ -17,7 +19,21 @@ async def sleep(ctx: dict[str, Any], seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def echo(ctx: dict[str, Any], text: str) -> str:
+    """Give the argument back."""
+    return text
+
+
+async def mark(ctx: dict[str, Any], ledger: str, seconds: float) -> None:
+    """Note that the job started, then wait."""
+    with Path(ledger).open("a") as file:  # noqa: ASYNC230 - a line takes no time
+        file.write(f"{ctx['job_id']} {time.time()}\n")
+    await asyncio.sleep(seconds)
+
+
 registry = JobRegistry()
 registry.register("noop", noop)
 registry.register("sleep", sleep)
+registry.register("echo", echo)
+registry.register("mark", mark)
 settings = PythonExecutorSettings(job_registry=registry)

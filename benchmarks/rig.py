@@ -37,7 +37,8 @@ class Rig:
 
     async def empty(self) -> None:
         """Forget everything that is in Redis, and its statistics."""
-        await self.client.job_store.redis.flushall()
+        # With SYNC: data that is freed later would count for the next measure.
+        await self.client.job_store.redis.execute_command("FLUSHALL", "SYNC")
         await self.client.job_store.redis.config_resetstat()
 
     async def enqueue(self, function: str, count: int, *args: object) -> None:
@@ -61,6 +62,35 @@ class Rig:
                 for a, b in await pipeline.execute():
                     times.append((_seconds(a), _seconds(b)))
         return times
+
+    async def commands(self, name: str | None = None) -> int:
+        """Commands that Redis has run since `empty`: of one name, or all; scripts' own count."""
+        redis = self.client.job_store.redis
+        if name is None:
+            return int((await redis.info("stats"))["total_commands_processed"])
+        stats = await redis.info("commandstats")
+        return int(stats.get(f"cmdstat_{name}", {}).get("calls", 0))
+
+    async def memory_bytes(self) -> int:
+        """What the data in Redis takes."""
+        return int((await self.client.job_store.redis.info("memory"))["used_memory"])
+
+    async def unfinished(self) -> int:
+        """Jobs of the default queue that wait or are leased."""
+        async with self.client.job_store.redis.pipeline(transaction=False) as pipeline:
+            pipeline.zcard("rrq:queue:default")
+            pipeline.zcard("rrq:leases")
+            return sum(await pipeline.execute())
+
+    async def until_finished(self, seconds: float) -> None:
+        """Wait until no job waits or is leased.
+
+        Raises:
+            TimeoutError: some still were when the time was over.
+        """
+        async with asyncio.timeout(seconds):
+            while await self.unfinished():  # noqa: ASYNC110 - Redis tells nobody
+                await asyncio.sleep(0.01)
 
     @asynccontextmanager
     async def worker(
@@ -133,6 +163,22 @@ async def ceiling_jobs_per_second(rig: Rig, jobs: int) -> float:
         )
         done += len(claimed.claims)
     return jobs / (time.perf_counter() - began)
+
+
+def report(label: str, figure: float, unit: str, ceiling: float | None = None) -> None:
+    """Print a figure, and its ratio to the ceiling of this run."""
+    text = f"{figure:,.0f}" if figure >= 100 else f"{figure:.2f}"
+    ratio = f"   {figure / ceiling:.2f} of the ceiling" if ceiling else ""
+    print(f"{label:<46}{text:>10} {unit}{ratio}", flush=True)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started (Linux)."""
+    return [
+        int(child)
+        for tasks in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in tasks.read_text().split()
+    ]
 
 
 def memory_mb(pid: int) -> float:

@@ -129,7 +129,7 @@ class Bench:
     def empty(self) -> None:
         """Forget all jobs, and what handlers noted."""
         with self._redis(0) as redis:
-            redis.flushall()
+            redis.execute_command("FLUSHALL", "SYNC")
         self.ledger.unlink(missing_ok=True)
 
     @contextmanager
