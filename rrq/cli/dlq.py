@@ -95,29 +95,29 @@ def stats(
     top: Annotated[
         int, typer.Option("--top", min=1, help="Show so many queues, functions and errors.")
     ] = 10,
+    max_scan: options.MaxScanOption = 1000,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
     """Show what dead letters have in common: their queues, functions and kinds of errors.
 
-    Example: rrq dlq stats --top 5
+    Example: rrq dlq stats --top 5 --max-scan 0
     """
     from rrq.cli.session import session
-    from rrq.store.dead_letter_summary import Summary
 
-    async def ask(store: JobStore) -> tuple[str, Summary]:
+    async def ask(store: JobStore) -> tuple[str, int, Summary]:
         name = dlq_of(store, dlq_name)
-        summary = Summary()
         total = await store.dead_letters.count(name)
-        with render.progress(total, "Reading dead letters") as advance:
-            async for letters in store.dead_letters.letters(name, oldest_first=True):
-                summary.add(letters)
-                advance(len(letters))
-        return name, summary
+        return name, total, await _summary(store, name, min(total, max_scan or total))
 
-    name, summary = session(config, redis_dsn, ask)
-    _show_summary(name, summary, top, json)
+    name, total, summary = session(config, redis_dsn, ask)
+    _show_summary(name, total, summary, top, json)
+    if summary.total < total:
+        render.note(
+            f"Looked at the newest {summary.total} of {total} dead letters; "
+            "--max-scan 0 looks at all."
+        )
 
 
 def inspect(
@@ -180,6 +180,23 @@ async def _fitting(
     return ids[offset : offset + limit], len(ids)
 
 
+async def _summary(store: JobStore, name: str, count: int) -> Summary:
+    """What the newest `count` dead letters have in common."""
+    from rrq.store.dead_letter_summary import Summary
+
+    summary = Summary()
+    at_once = max(1, min(count, 1000))
+    with render.progress(count, "Reading dead letters") as advance:
+        # Those who come in meanwhile push the others on: the newest are read a page at a time.
+        async with aclosing(store.dead_letters.letters(name, at_once=at_once)) as pages:
+            async for letters in pages:
+                summary.add(letters[: count - summary.total])
+                advance(len(letters))
+                if summary.total >= count:
+                    break
+    return summary
+
+
 async def _job(store: JobStore, job_id: str) -> Job | MalformedJob | None:
     try:
         return await store.jobs.get(job_id)
@@ -210,11 +227,12 @@ def _row(job_id: str, job: Job | MalformedJob | None, json: bool) -> tuple[Any, 
     )
 
 
-def _show_summary(name: str, summary: Summary, top: int, json: bool) -> None:
+def _show_summary(name: str, total: int, summary: Summary, top: int, json: bool) -> None:
     average = summary.average_failed_attempts
     overview = {
         "dead letter queue": name,
-        "total": summary.total,
+        "total": total,
+        "seen": summary.total,
         "expired": summary.expired,
         "oldest": summary.oldest,
         "newest": summary.newest,

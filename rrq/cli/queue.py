@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import options, queue_stats, render
 from rrq.cli.groups import command_group
 from rrq.exc import MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from rrq.job import Job
     from rrq.store.queues import QueueSize, Waiting
+    from rrq.store.statistics import Window
     from rrq.store.store import JobStore
+
+COUNTED = ("enqueued", "completed", "failed", "retried", "lost")
+"""What `queue list` shows of all that was counted; `per minute` is what completed in the last 5."""
 
 QueueName = Annotated[str, typer.Argument(metavar="NAME", help="The queue; bare or full name.")]
 
@@ -25,6 +31,7 @@ def rrq_commands(app: typer.Typer) -> None:
     """Add the group `rrq queue`."""
     group = command_group(app, "queue", "Look at queues; pause and resume them.")
     group.command("list")(list_queues)
+    group.command("stats")(queue_stats.stats)
     group.command("inspect")(inspect)
     group.command("pause")(pause)
     group.command("resume")(resume)
@@ -38,23 +45,27 @@ def list_queues(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """List the queues: how many jobs wait, how many of them are due, and since when.
+    """List the queues: how many jobs wait, how many are due and since when, what became of others.
 
     Example: rrq queue list --show-empty
     """
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> tuple[list[str], list[QueueSize]]:
+    async def ask(
+        store: JobStore,
+    ) -> tuple[list[str], list[QueueSize], dict[str, Counter[str]], dict[str, list[Window]]]:
         names = sorted(await _known(store))
-        return names, await store.queues.describe(names)
+        described = await store.queues.describe(names)
+        totals = await store.statistics.totals("queue", names)
+        return names, described, totals, await store.statistics.windows("queue", names, [5])
 
-    names, described = session(config, redis_dsn, ask)
+    names, described, totals, windows = session(config, redis_dsn, ask)
     if broken := set(names) - {size.name for size in described}:
         named = ", ".join(map(render.printable, sorted(broken)))
         render.warning(f"No sorted set, and so no queue: {named}")
     sizes = [size for size in described if show_empty or size.waiting or size.is_paused]
     render.table(
-        ["queue", "waiting", "due", "first due", "last due", "paused"],
+        ["queue", "waiting", "due", "first due", "last due", "paused", *COUNTED, "per minute"],
         [
             (
                 size.name,
@@ -63,6 +74,8 @@ def list_queues(
                 size.first_due_at if json else render.ago(size.first_due_at),
                 size.last_due_at if json else render.ago(size.last_due_at),
                 size.is_paused,
+                *(totals[size.name][event] for event in COUNTED),
+                round(windows[size.name][0].per_second("completed") * 60, 1),
             )
             for size in sizes
         ],

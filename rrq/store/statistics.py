@@ -172,12 +172,13 @@ def _window(fields: Mapping[bytes, bytes], minutes: int) -> Window:
         field_name = text(name)
         what, colon, bucket = field_name.partition(":")
         try:
+            count = int(value)
             if colon and what in times:
-                times[what].buckets[int(bucket)] += int(value)
+                times[what].buckets[int(bucket)] += count
             elif field_name.removesuffix("_us") in times:
-                times[field_name.removesuffix("_us")].sum_us += int(value)
+                times[field_name.removesuffix("_us")].sum_us += count
             else:
-                window.events[field_name] += int(value)
+                window.events[field_name] += count
         except ValueError:
             continue
     return window

@@ -282,7 +282,9 @@ def test_what_a_worker_runs_is_stopped_and_leaves_no_trace(
     assert worker.stop().code == 0
 
     assert job_ids(keys) == []
-    assert set(keys.scan_iter("*")) <= {"rrq:lease:token", "rrq:queues"}
+    # What the steps counted expires by itself.
+    left = {key for key in keys.scan_iter("*") if keys.ttl(key) == -1}
+    assert left <= {"rrq:lease:token", "rrq:queues"}
 
 
 def test_a_pattern_narrows_what_is_cleared(rrq: Rrq, keys: Redis) -> None:

@@ -169,6 +169,7 @@ def test_stats_show_what_dead_letters_have_in_common(rrq: Rrq, redis_now: Redis)
     assert output == (
         "dead letter queue\tdefault\n"
         "total\t6\n"
+        "seen\t6\n"
         "expired\t1\n"
         "oldest\t2026-01-01T12:00:00+00:00\n"
         "newest\t2026-01-02T12:00:00+00:00\n"
@@ -176,14 +177,26 @@ def test_stats_show_what_dead_letters_have_in_common(rrq: Rrq, redis_now: Redis)
         "\njobs\tqueue\n4\tmail\n1\timages\n"
         "\njobs\tfunction\n4\tsend_email\n1\tresize\n"
         "\njobs\terror\texample id\texample\n"
-        "4\tno user <number>\tjob-0\tno user 0\n"
+        "4\tno user <number>\tjob-3\tno user 3\n"
         "1\tValueError: no such address\tother\tValueError: no such address\n"
     )
 
 
+def test_stats_look_at_the_newest_and_say_so(rrq: Rrq, redis_now: Redis) -> None:
+    bury(redis_now, [f"old-{number}" for number in range(5)], queue_name="images")
+    bury(redis_now, [f"new-{number}" for number in range(3)])
+
+    code, output, notes = rrq("stats", "--max-scan", "3", "--json")
+
+    assert (code, json.loads(output)["total"], json.loads(output)["seen"]) == (0, 8, 3)
+    assert json.loads(output)["queues"] == [{"queue": "mail", "count": 3}]
+    assert "Looked at the newest 3 of 8 dead letters; --max-scan 0 looks at all." in notes
+    assert json.loads(rrq("stats", "--max-scan", "0", "--json")[1])["seen"] == 8
+
+
 def test_as_json_stats_are_one_object(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a"], dlq="other")
-    bury(redis_now, ["b"], dlq="other", queue_name="images")
+    bury(redis_now, ["a"], dlq="other", queue_name="images")
+    bury(redis_now, ["b"], dlq="other")
 
     stats = json.loads(rrq("stats", "--json", "--top", "1", "--dlq-name", "other")[1])
 
@@ -192,7 +205,7 @@ def test_as_json_stats_are_one_object(rrq: Rrq, redis_now: Redis) -> None:
     assert stats["functions"] == [{"function": "send_email", "count": 2}]
     [error] = stats["errors"]
     assert (error["pattern"], error["count"]) == ("ValueError: no such address", 2)
-    assert error["example_id"] == "a"
+    assert error["example_id"] == "b"
 
 
 def test_stats_of_nothing_are_a_total_of_none(rrq: Rrq) -> None:
