@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import job_list, options, render
+from rrq.cli import job_active, job_explain, job_list, options, render
 from rrq.cli.groups import command_group
 from rrq.exc import JobNotFound, MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
@@ -24,7 +24,9 @@ def rrq_commands(app: typer.Typer) -> None:
     """Add the group `rrq job`."""
     group = command_group(app, "job", "Look at jobs; cancel and replay them.")
     group.command("list")(job_list.list_jobs)
+    group.command("active")(job_active.active)
     group.command("show")(show)
+    group.command("explain")(job_explain.explain)
     group.command("trace")(trace)
     group.command("cancel")(cancel)
     group.command("replay")(replay)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rrq.store.active import ActiveJobs
 from rrq.store.connection import connect
 from rrq.store.cron import CronSlots
 from rrq.store.dlq import DeadLetters
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from rrq.job import Job, JobStatus
     from rrq.settings import RRQSettings
+    from rrq.store.evidence import Evidences
 
 
 class JobStore:
@@ -31,15 +34,15 @@ class JobStore:
     Attributes:
         settings: what it was made from.
         redis: the client, shared by all rooms.
-        jobs, queues, leases, workers, dead_letters, cron, statistics, history, listing: the
-            rooms.
+        jobs, queues, leases, workers, dead_letters, cron, statistics, history, listing,
+            active, evidence: the rooms.
     """
 
     def __init__(self, settings: RRQSettings, *, redis: Redis | None = None) -> None:
         self.settings = settings
         self.redis = redis if redis is not None else connect(settings)
         self.keys = Keys(settings.key_prefix)
-        steps = Steps(self.redis, settings.key_prefix)
+        steps = self._steps = Steps(self.redis, settings.key_prefix)
         self.jobs = Jobs(self.redis, steps, self.keys, settings)
         self.leases = Leases(self.redis, steps, self.keys, settings)
         self.cron = CronSlots(self.redis, steps, self.keys, settings)
@@ -49,6 +52,14 @@ class JobStore:
         self.statistics = Statistics(self.redis, self.keys)
         self.history = History(self.redis, self.keys)
         self.listing = Listing(self.redis, self.keys, self.queues, self.history)
+        self.active = ActiveJobs(self.redis, self.keys, settings)
+
+    @cached_property
+    def evidence(self) -> Evidences:
+        """Why jobs do not run; no producer and no worker loads what that takes."""
+        from rrq.store.evidence import Evidences
+
+        return Evidences(self._steps, self.keys, self.queues, self.settings)
 
     async def aclose(self) -> None:
         """Close every connection."""
