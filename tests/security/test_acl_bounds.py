@@ -25,6 +25,8 @@ READING_COMMANDS = [
     ("check", "--json"),
     ("queue", "list", "--show-empty"),
     ("queue", "inspect", "default"),
+    ("queue", "stats"),
+    ("queue", "stats", "--functions", "--json"),
     ("dlq", "list"),
     ("dlq", "list", "--function", "fail", "--since", "1h"),
     ("dlq", "stats"),
@@ -33,6 +35,8 @@ READING_COMMANDS = [
     ("job", "show", "seen"),
     ("job", "show", "seen", "--raw"),
     ("job", "trace", "seen"),
+    ("job", "list"),
+    ("job", "list", "--status", "failed", "--since", "1h"),
     ("cron", "list"),
 ]
 
