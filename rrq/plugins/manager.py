@@ -29,6 +29,7 @@ BUILTIN = [
     "rrq.cli.worker",
     "rrq.cli.watch",
     "rrq.cli.check",
+    "rrq.cli.doctor",
     "rrq.cli.queue",
     "rrq.cli.job",
     "rrq.cli.dlq",
