@@ -1,7 +1,9 @@
-"""How times and lengths of time are told: to people from now and by the clock, to machines in UTC.
+"""How times and lengths of time are told.
 
-when(moment)  # 3 m ago · 14:02:11
-iso(moment)  # 2026-07-14T12:02:11+00:00
+    when(moment)  # 3 m ago · 14:02:11
+    iso(moment)  # 2026-07-14T12:02:11+00:00
+
+People learn how long ago it was and what their clock said; machines get UTC.
 """
 
 from __future__ import annotations
@@ -16,10 +18,14 @@ def when(moment: datetime | None, now: datetime | None = None) -> str:
     if moment is None:
         return "-"
     now = now or datetime.now(UTC)
+    return f"{roughly_ago(moment, now)} · {by_the_clock(moment, now)}"
+
+
+def by_the_clock(moment: datetime, now: datetime) -> str:
+    """The time on the clock of this machine, with the date unless it is that of `now`."""
     local = _on_the_clock(moment, None)
     is_today = local.date() == now.astimezone().date()
-    clock = f"{local:%H:%M:%S}" if is_today else f"{local:%Y-%m-%d %H:%M:%S}"
-    return f"{roughly_ago(moment, now)} · {clock}"
+    return f"{local:%H:%M:%S}" if is_today else f"{local:%Y-%m-%d %H:%M:%S}"
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

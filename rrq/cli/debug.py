@@ -135,9 +135,11 @@ def generate_workers(
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
 ) -> None:
-    """Show workers that are not there, with ids that begin with rrq_worker_test_, for a while.
+    """Show workers that are not there for a while.
 
     Example: rrq debug generate-workers --count 3 --duration 30
+
+    Their ids begin with rrq_worker_test_.
     """
     from rrq.cli.session import session
     from rrq.debug.fake_workers import fake_worker_ids, show_fake_workers
@@ -174,7 +176,7 @@ def stress_test(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Enqueue jobs at a steady rate, and show the rate that was reached and the latency.
+    """Enqueue jobs at a steady rate; shows the rate reached and the latency.
 
     Example: rrq debug stress-test --jobs-per-second 200 --duration 10 --function greet
 

@@ -100,7 +100,7 @@ def stats(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Show what dead letters have in common: their queues, functions and kinds of errors.
+    """Show what dead letters have in common: queues, functions, kinds of errors.
 
     Example: rrq dlq stats --top 5 --max-scan 0
     """

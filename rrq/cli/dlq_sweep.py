@@ -79,11 +79,12 @@ def requeue(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Put dead letters back into their queues, the oldest first; their attempts start afresh.
+    """Put dead letters back into their queues, the oldest first.
 
     Example: rrq dlq requeue --function send_email --since 1h --rate 50
 
-    It can be interrupted at any time; the same command goes on from there.
+    Their attempts start afresh. It can be interrupted at any time; the same command goes on from
+    there.
     """
     choice = _chosen(Choice(queue, function, error, since, until, job_id), everything)
     if target_queue == "":
@@ -115,7 +116,7 @@ def delete(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Delete dead letters, the oldest first: the entry and all that is known of the job.
+    """Delete dead letters, the oldest first: the entry and the job itself.
 
     Example: rrq dlq delete --until 2d --dry-run
 

@@ -152,7 +152,7 @@ def replay(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Enqueue a job anew, with the same function, arguments and options; prints the new id.
+    """Enqueue a job anew, with the same arguments and options; prints the new id.
 
     Example: rrq job replay 4e292131-ebce-4307-9b58-0f5e49c0bbf8 --queue retries
     """

@@ -41,7 +41,7 @@ def active(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """List the jobs that run, the longest running first: where, since when and how far.
+    """List the jobs that run, the longest running first: where and since when.
 
     Example: rrq job active --queue mail --limit 10
     """
@@ -77,7 +77,7 @@ def _row(job: ActiveJob, now: datetime) -> tuple[Any, ...]:
         job.queue,
         job.worker_id,
         job.executor,
-        render.ago(job.started_at, now),
+        job.started_at,
         f"{job.attempt} of {job.max_attempts}" if job.attempt else None,
         deadline,
         shown_progress(job.progress),

@@ -105,9 +105,6 @@ def _statuses(names: Sequence[str]) -> list[JobStatus]:
 
 
 def _show(listed: Listed, offset: int, json: bool) -> None:
-    def time(value: object) -> object:
-        return value if json else render.ago(value)  # type: ignore[arg-type]
-
     render.table(
         COLUMNS,
         [
@@ -116,9 +113,9 @@ def _show(listed: Listed, offset: int, json: bool) -> None:
                 job.function_name,
                 job.queue,
                 job.status,
-                time(job.enqueued_at),
-                time(job.started_at),
-                time(job.ended_at),
+                job.enqueued_at,
+                job.started_at,
+                job.ended_at,
                 job.duration_seconds if json else _rounded(job.duration_seconds),
                 job.error if json else (job.error or "").partition("\n")[0],
             )

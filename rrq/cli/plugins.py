@@ -32,7 +32,10 @@ def list_plugins(
     config: options.ConfigOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """List the plugins: where they come from, what they add, and whether they work."""
+    """List the plugins: where they come from, what they add, whether they work.
+
+    Example: rrq plugins list --all
+    """
     records = options.plugins(config).records(builtin=everything)
     if json:
         render.print_json([asdict(record) for record in records])
@@ -53,7 +56,10 @@ def show_plugin(
     config: options.ConfigOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """Show one plugin in full, with its configuration keys and their current values."""
+    """Show one plugin in full, with its configuration keys and their values.
+
+    Example: rrq plugins show stdio
+    """
     from rrq.plugins.description import describe
 
     plugins = options.plugins(config)

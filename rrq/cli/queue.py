@@ -45,7 +45,7 @@ def list_queues(
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,
 ) -> None:
-    """List the queues: how many jobs wait, how many are due and since when, what became of others.
+    """List the queues: what waits, what is due since when, what became of others.
 
     Example: rrq queue list --show-empty
     """
@@ -71,8 +71,8 @@ def list_queues(
                 size.name,
                 size.waiting,
                 size.due,
-                size.first_due_at if json else render.ago(size.first_due_at),
-                size.last_due_at if json else render.ago(size.last_due_at),
+                size.first_due_at,
+                size.last_due_at,
                 size.is_paused,
                 *(totals[size.name][event] for event in COUNTED),
                 round(windows[size.name][0].per_second("completed") * 60, 1),
@@ -192,11 +192,17 @@ async def _found(store: JobStore, job_id: str) -> Job | str:
 
 
 def _row(number: int, waiting: Waiting, job: Job | str, json: bool) -> tuple[Any, ...]:
-    scheduled = waiting.due_at if json else render.ago(waiting.due_at)
     if isinstance(job, str):
-        return (number, waiting.job_id, job, None, scheduled, None)
+        return (number, waiting.job_id, job, None, waiting.due_at, None)
     status = str(job.status)
-    return (number, waiting.job_id, job.function_name, status, scheduled, job.current_retries)
+    return (
+        number,
+        waiting.job_id,
+        job.function_name,
+        status,
+        waiting.due_at,
+        job.current_retries,
+    )
 
 
 async def _known(store: JobStore) -> set[str]:

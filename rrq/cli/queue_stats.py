@@ -143,7 +143,7 @@ def _show_now(found: Stats) -> None:
                 size.name,
                 size.waiting,
                 size.due,
-                render.ago(size.first_due_at),
+                size.first_due_at,
                 census.active.of(size.name),
                 census.dead.of(size.name),
                 size.is_paused,

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rrq.cli.clock import ago, duration, iso, roughly_ago, when
+from rrq.cli.clock import ago, by_the_clock, duration, iso, roughly_ago, when
 
 if TYPE_CHECKING:
     from rrq.cli.layout import Column
@@ -248,14 +248,24 @@ def _terminal_table(
 def _column(heading: str, values: Sequence[Any], column: type[Column]) -> Column:
     now = datetime.now(UTC)
     cells = [when(one, now) if isinstance(one, datetime) else _cell(one) for one in values]
-    short = [
-        roughly_ago(one, now) if isinstance(one, datetime) else cell
-        for one, cell in zip(values, cells, strict=True)
-    ]
+    short = _times(values, cells, lambda one: roughly_ago(one, now))
+    if len(short) > 1 and len(set(short)) == 1:
+        # Where all are as old as each other, that says nothing.
+        short = _times(values, cells, lambda one: by_the_clock(one, now))
     # People copy ids from here.
     is_id = heading.split()[-1:] == ["id"]
     is_number = not is_id and all(_NUMBER.fullmatch(cell) for cell in cells)
     return column(heading, cells, short, is_number=is_number, is_whole=is_id)
+
+
+def _times(
+    values: Sequence[Any], cells: Sequence[str], told: Callable[[datetime], str]
+) -> list[str]:
+    """The cells, with every time told in this way."""
+    return [
+        told(value) if isinstance(value, datetime) else cell
+        for value, cell in zip(values, cells, strict=True)
+    ]
 
 
 def _details_lines(value: Any, width: int) -> list[str]:
