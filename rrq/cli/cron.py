@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.cli.groups import command_group
 from rrq.exc import RRQError
 from rrq.hookspecs import hookimpl
@@ -67,7 +67,12 @@ def list_entries(
 
 def run(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The cron job, as `rrq cron list` names it.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="The cron job, as `rrq cron list` names it.",
+            autocompletion=candidates.cron_names,
+        ),
     ],
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rrq.cli import candidates
 from rrq.cli.moments import moment, resolved
 
 if TYPE_CHECKING:
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
 
 DlqNameOption = Annotated[
     str | None,
-    typer.Option("--dlq-name", metavar="NAME", help="Which one; else the default."),
+    typer.Option(
+        "--dlq-name",
+        metavar="NAME",
+        help="Which one; else the default.",
+        autocompletion=candidates.dlq_names,
+    ),
 ]
 FunctionOption = Annotated[
     str | None,
     typer.Option(
-        "--function", metavar="NAME", help="Only this function; with or without executor#."
+        "--function",
+        metavar="NAME",
+        help="Only this function; with or without executor#.",
+        autocompletion=candidates.function_names,
     ),
 ]
 ErrorOption = Annotated[
@@ -35,7 +44,15 @@ UntilOption = Annotated[
     str | None,
     typer.Option("--until", metavar="TIME", help="Failed until: 1h (ago), or an RFC 3339 time."),
 ]
-JobIdOption = Annotated[str | None, typer.Option("--job-id", metavar="ID", help="Only this job.")]
+JobIdOption = Annotated[
+    str | None,
+    typer.Option(
+        "--job-id",
+        metavar="ID",
+        help="Only this job.",
+        autocompletion=candidates.dead_job_ids,
+    ),
+]
 
 COLUMNS = ["id", "function", "queue", "error", "failed at", "attempts"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.exc import JobNotFound
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def explain(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.")],
+    job_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The job's id.", autocompletion=candidates.live_job_ids),
+    ],
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,
     json: options.JsonOption = False,

@@ -16,6 +16,11 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Entry point of the console script."""
+    if os.environ.get("_RRQ_COMPLETE"):
+        from rrq.cli import completion
+
+        if completion.is_asked():
+            completion.answer()
     raise SystemExit(run(sys.argv[1:]))
 
 

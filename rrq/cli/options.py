@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import render
+from rrq.cli import candidates, render
 
 if TYPE_CHECKING:
     from rrq.config import LoadedSettings
@@ -30,12 +30,23 @@ RedisDsnOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 QueueOption = Annotated[
-    str | None, typer.Option("--queue", metavar="QUEUE", help="Only this queue; bare or full name.")
+    str | None,
+    typer.Option(
+        "--queue",
+        metavar="QUEUE",
+        help="Only this queue; bare or full name.",
+        autocompletion=candidates.queue_names,
+    ),
 ]
 
 QueuesOption = Annotated[
     list[str] | None,
-    typer.Option("--queue", metavar="QUEUE", help="A queue, bare or full name; may be repeated."),
+    typer.Option(
+        "--queue",
+        metavar="QUEUE",
+        help="A queue, bare or full name; may be repeated.",
+        autocompletion=candidates.queue_names,
+    ),
 ]
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most this many.")]
