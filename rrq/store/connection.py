@@ -28,6 +28,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rrq.dsn import dsn_problem, mask_dsn
 from rrq.exc import ConfigError, RedisUnavailable
+from rrq.store.packing import with_fast_packing
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -93,6 +94,7 @@ def connect(settings: RRQSettings, *, retries: int = 3, max_connections: int = 3
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05) if retries else NoBackoff(), retries),
         **tcp_only,
     )
+    pool.connection_class = with_fast_packing(pool.connection_class)
     client: Redis = Redis.from_pool(pool)
     return client
 
