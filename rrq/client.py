@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rrq.exc import JobFailed, JobNotFound
 from rrq.job import Job, JobStatus
 from rrq.job_request import JobRequest, new_job, queued_job, traced, with_fresh_id
-from rrq.telemetry import get_telemetry
+from rrq.telemetry import producer_telemetry
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -188,7 +188,7 @@ class RRQClient:
 
     async def _enqueue(self, requests: list[JobRequest]) -> list[Job | None]:
         requests = [with_fresh_id(request) for request in requests]
-        telemetry = get_telemetry()
+        telemetry = producer_telemetry(self.settings)
         if telemetry is None:
             return await self._send(requests)
         with traced(

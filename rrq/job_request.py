@@ -122,7 +122,7 @@ def traced(
                 queue_name=keys.bare_queue(request.queue_name or default_queue_name),
                 trace_context=dict(request.trace_context or {}),
             )
-            spans.enter_context(telemetry.enqueue(subject))
+            spans.enter_context(telemetry.enqueue(subject, request.args, request.kwargs))
             carrying.append(replace(request, trace_context=subject.trace_context or None))
         yield carrying
 

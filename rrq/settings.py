@@ -45,6 +45,8 @@ class PluginsConfig(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     disabled: list[str] = Field(default_factory=list)
+    w3c_owner: str | None = None
+    """Whose W3C headers travel with a job, where several tracing plugins write them."""
 
     def table(self, name: str) -> dict[str, Any]:
         """The plugin's own table, empty if the configuration has none."""

@@ -54,7 +54,14 @@ def test_every_table_and_every_other_variable_is_documented() -> None:
 
 
 def test_the_page_documents_no_key_that_is_not_there() -> None:
-    known = {*RRQSettings.model_fields, *CronJob.model_fields, "routing", "type", "disabled"}
+    known = {
+        *RRQSettings.model_fields,
+        *CronJob.model_fields,
+        "routing",
+        "type",
+        "disabled",
+        "w3c_owner",
+    }
     assert {key for key in rows() if re.fullmatch("[a-z_]+", key)} <= known
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib import import_module
 
 import pytest
@@ -137,7 +138,10 @@ def test_a_prefix_of_ones_own_names_the_default_queue_and_dlq() -> None:
 
 
 @pytest.mark.parametrize("backend", ["otel", "ddtrace", "logfire"])
-def test_a_switch_for_a_plugin_that_is_not_installed_names_the_package(backend: str) -> None:
+def test_a_switch_for_a_plugin_that_is_not_installed_names_the_package(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, f"rrq_{backend}", None)
     enable = import_module(f"rrq.integrations.{backend}").enable
     with pytest.raises(ImportError, match=f"pip install rrq-{backend}"):
         enable()

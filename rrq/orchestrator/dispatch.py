@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Raw
+
 from rrq.exc import ExecutorLost
 from rrq.orchestrator.decision import Decider, bounded
 from rrq.orchestrator.lane import TURNED_AWAY_MS, Lane, Waiting, monotonic
@@ -24,7 +26,8 @@ from rrq.store.leases import ANY_ROOM, Claimed, Rooms
 from rrq.store.verdict import Verdict
 
 if TYPE_CHECKING:
-    from rrq.orchestrator.job_telemetry import JobTelemetry
+    from rrq.orchestrator.job_telemetry import JobTelemetry, Run
+    from rrq.store.verdict import SettleAnswer
 
 DEADLINE_SLACK_SECONDS = 0.15
 """An executor that keeps the deadline itself is given this long to say so."""
@@ -45,6 +48,7 @@ class Held:
     Attributes:
         deadline: when its time is over, on the monotonic clock; None until it runs.
         stop_reason: why its task was cancelled, if it was.
+        run: what the tracing backends will hear of it, if there are any.
     """
 
     claim: Claim
@@ -54,6 +58,7 @@ class Held:
     started_at: float = 0.0
     deadline: float | None = None
     stop_reason: StopReason | None = None
+    run: Run | None = None
 
 
 class Dispatch:
@@ -148,7 +153,7 @@ class Dispatch:
         if claim.defect:
             refusal = f"The job in Redis is malformed: {claim.defect}"
         if refusal:
-            self._settle(self._decider.refused(claim, refusal))
+            self._end_unbegun(held, self._decider.refused(claim, refusal))
             return
         lane = self._lanes[route.executor]
         held.lane = lane
@@ -174,11 +179,14 @@ class Dispatch:
 
     async def _run(self, held: Held, lane: Lane) -> None:
         claim = held.claim
-        span = self._telemetry.started(claim, lane.name) if self._telemetry else None
+        trace_context = claim.trace_context
+        if self._telemetry and (run := self._telemetry.began(claim, lane.name)):
+            held.run = run
+            trace_context = run.trace_context
         outcome: ExecutionOutcome | None = None
         verdict: Verdict | None
         try:
-            outcome = await lane.transport.execute(self._request(held))
+            outcome = await lane.transport.execute(self._request(held, trace_context))
             verdict = self._decider.outcome(claim, outcome, lane.name)
         except asyncio.CancelledError:
             verdict = self._verdict_on_stopped(held, lane)
@@ -188,11 +196,10 @@ class Dispatch:
             logger.exception("The transport of executor %s failed", lane.name)
             broken = ExecutorLost(f"the transport failed: {error!r}")
             verdict = self._decider.lost(claim, broken, lane.name)
+        if held.run and self._telemetry:
+            duration_seconds = monotonic() - held.started_at
+            self._telemetry.ended(held.run, verdict, held.stop_reason, outcome, duration_seconds)
         self._ended(held, lane, verdict)
-        if span and self._telemetry:
-            self._telemetry.finished(
-                span, verdict, held.stop_reason, outcome, monotonic() - held.started_at
-            )
 
     def _verdict_on_stopped(self, held: Held, lane: Lane) -> Verdict | None:
         match held.stop_reason:
@@ -214,8 +221,10 @@ class Dispatch:
         if verdict is not None:
             verdict.run_ms = (now - held.started_at) * 1000
             self._settle(verdict)
-        elif self.held.get(job_id) is held:
-            self._forget(job_id)
+        else:
+            self._tell(held, None)
+            if self.held.get(job_id) is held:
+                self._forget(job_id)
         self._fill(lane, now)
         if not self._running:
             self._all_ended.set()
@@ -228,7 +237,7 @@ class Dispatch:
             if held is not None and held.claim is waiting.claim:
                 self._start(held, now)
 
-    def _request(self, held: Held) -> ExecutionRequest:
+    def _request(self, held: Held, trace_context: Raw) -> ExecutionRequest:
         claim = held.claim
         deadline = datetime.fromtimestamp(time.time() + claim.timeout_seconds, UTC)
         return ExecutionRequest(
@@ -242,7 +251,7 @@ class Dispatch:
                 enqueue_time=claim.enqueue_time,
                 queue_name=claim.queue_name,
                 deadline=deadline.isoformat(),
-                trace_context=claim.trace_context,
+                trace_context=trace_context,
                 worker_id=self._worker_id,
                 lease_token=claim.token,
             ),
@@ -250,10 +259,11 @@ class Dispatch:
 
     # -- what others tell ---------------------------------------------------------------
 
-    def settled(self, verdict: Verdict) -> None:
+    def settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
         """A verdict was settled, or given up: its lease is no longer ours."""
         held = self.held.get(verdict.job_id)
         if held is not None and held.claim.token == verdict.token:
+            self._tell(held, answer)
             self._forget(verdict.job_id)
 
     def lease_lost(self, job_id: str) -> bool:
@@ -282,7 +292,7 @@ class Dispatch:
         if held.task is not None:
             self._stop(held, "cancel")
         elif held.lane is not None and self._take_from_ready(held.lane, held.claim):
-            self._settle(self._decider.cancelled(held.claim, held.lane.name))
+            self._end_unbegun(held, self._decider.cancelled(held.claim, held.lane.name))
 
     def report_progress(self, progress: Progress) -> None:
         """A handler says how far it is; the newest report of each job is kept."""
@@ -319,6 +329,11 @@ class Dispatch:
             while lane.ready:
                 self._settle(self._decider.released(lane.ready.popleft().claim))
 
+    def give_up_telling(self) -> None:
+        """No more answers will come: tell the tracing backends of the attempts that ended."""
+        for held in self.held.values():
+            self._tell(held, None)
+
     async def all_ended(self) -> None:
         """Return when no job is at an executor."""
         await self._all_ended.wait()
@@ -343,6 +358,16 @@ class Dispatch:
                 lane.ready.remove(waiting)
                 return True
         return False
+
+    def _end_unbegun(self, held: Held, verdict: Verdict) -> None:
+        if self._telemetry:
+            held.run = self._telemetry.never_began(held.claim, verdict)
+        self._settle(verdict)
+
+    def _tell(self, held: Held, answer: SettleAnswer | None) -> None:
+        if held.run and self._telemetry:
+            self._telemetry.settled(held.run, answer)
+            held.run = None
 
     def _forget(self, job_id: str) -> None:
         self.held.pop(job_id, None)

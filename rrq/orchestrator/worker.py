@@ -28,12 +28,13 @@ from rrq.orchestrator.routing import Router
 from rrq.orchestrator.settlement import Settlement
 from rrq.orchestrator.tally import Tally
 from rrq.orchestrator.watchdog import Watchdog
+from rrq.orchestrator.worker_telemetry import WorkerTelemetry
 from rrq.retry import RetryPolicy
 from rrq.store.connection import connect, require_redis, unavailable
 from rrq.store.keys import WORKER_ID_PREFIX
 from rrq.store.store import JobStore
 from rrq.store.verdict import SettleAnswer, Verdict
-from rrq.telemetry import WorkerGauges, get_telemetry
+from rrq.telemetry import get_telemetry
 
 if TYPE_CHECKING:
     from rrq.plugins import Plugins
@@ -95,6 +96,7 @@ class Worker:
         pool = self.store.redis.connection_pool
         link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
         self.tally = Tally(log_successes=log_successes)
+        self._telemetry = self._worker_telemetry()
         self._settlement = Settlement(self.store.leases, link, self._on_settled)
         router = Router(settings, tuple(settings.executors), plugins, self.queues)
         self._routes = router.by_queue if router.is_known_to_redis else None
@@ -105,7 +107,7 @@ class Worker:
             decider=Decider(retry_policy=_retry_policy(settings), worker_id=self.worker_id),
             settle=self._settlement.put,
             room_appeared=lambda: self._intake.room_appeared(),
-            telemetry=self._job_telemetry(),
+            telemetry=JobTelemetry(self._telemetry, self.worker_id) if self._telemetry else None,
         )
         self._intake = Intake(
             worker_id=self.worker_id,
@@ -183,6 +185,7 @@ class Worker:
                     ("summary", self.tally.summarize()),
                     ("watchdog", self._watchdog.run()),
                     *([("cron", self._cron.run())] if self._cron else []),
+                    *([("gauges", self._measure_often())] if self._telemetry else []),
                 )
             ]
             await self._claim_until_stopped(stages)
@@ -193,6 +196,10 @@ class Worker:
         finally:
             await _cancelled(stages)
             await self._executors.stop_now()
+            if self._telemetry:
+                self._dispatch.give_up_telling()
+                self._telemetry.worker_stopped()
+                await self._telemetry.close()
             await self.store.aclose()
 
     def stop(self) -> None:
@@ -221,8 +228,8 @@ class Worker:
     async def _start(self) -> None:
         await require_redis(self.store.redis, self.settings)
         await self._executors.start()
-        if telemetry := get_telemetry():
-            telemetry.worker_started(self.worker_id, self.queues)
+        if self._telemetry:
+            self._telemetry.worker_started(self.queues)
 
     async def _claim_until_stopped(self, stages: list[asyncio.Task[None]]) -> None:
         intake = asyncio.create_task(self._intake.run(), name="intake")
@@ -260,18 +267,35 @@ class Worker:
                 await self._link.persist(
                     lambda: self.store.workers.leave(self.worker_id, list(self.queues))
                 )
-        if telemetry := get_telemetry():
-            telemetry.worker_stopped(self.worker_id)
 
     # -- parts --------------------------------------------------------------------------
 
-    def _job_telemetry(self) -> JobTelemetry | None:
+    def _worker_telemetry(self) -> WorkerTelemetry | None:
         self._plugins.telemetry("orchestrator", self.settings)
-        backends = get_telemetry()
-        return JobTelemetry(backends, self.worker_id) if backends else None
+        telemetry = get_telemetry()
+        return WorkerTelemetry(telemetry, self.worker_id) if telemetry else None
+
+    async def _measure_often(self) -> None:
+        assert self._telemetry is not None
+        await self._telemetry.measure(
+            lanes=self.lanes, queues=self.queues, store=self.store.queues, own=self._gauges
+        )
+
+    def _gauges(self) -> dict[str, Any]:
+        return {
+            "status": self._status_text(),
+            "in_flight": self._dispatch.running_count,
+            "capacity": self._executors.capacity,
+            "counts": dict(self.tally.counts),
+            "lost_leases": self._lease_keeper.lost_leases,
+            "reaped_jobs": self._lease_keeper.reaped_jobs,
+            "is_redis_up": self._link.down_since is None,
+            "last_claim_age_seconds": age_seconds(self._intake.last_claimed_at),
+            "last_settle_age_seconds": age_seconds(self._settlement.last_settled_at),
+        }
 
     def _on_settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
-        self._dispatch.settled(verdict)
+        self._dispatch.settled(verdict, answer)
         self.tally.settled(verdict, answer)
         self._intake.room_appeared()
 
@@ -284,15 +308,6 @@ class Worker:
         )
 
     def _measure(self) -> dict[str, Any]:
-        if telemetry := get_telemetry():
-            telemetry.heartbeat(
-                WorkerGauges(
-                    worker_id=self.worker_id,
-                    in_flight=self._dispatch.running_count,
-                    capacity=self._executors.capacity,
-                    lost_leases=self._lease_keeper.lost_leases,
-                )
-            )
         return {
             "status": self._status_text(),
             "routes": self._routes,

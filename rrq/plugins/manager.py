@@ -137,15 +137,18 @@ class Plugins:
     def telemetry(self, role: Role, settings: RRQSettings) -> None:
         """Make the plugins' tracing backends active. Each plugin is asked once a process, for
         the role that comes first."""
-        from rrq.telemetry import Telemetry, configure
+        from rrq.telemetry import Telemetry
+        from rrq.telemetry.activation import offer, plugins_asked
 
+        plugins_asked(settings.plugins.w3c_owner)
         hook = "rrq_telemetry"
         self._load_builtin()
         for name in self.registry.hooks.implementers(hook):
             if _is_first_to_ask(name):
                 for backend in self.registry.hooks.ask(name, hook, role=role, settings=settings):
                     if isinstance(backend, Telemetry):
-                        configure(backend)
+                        backend.name = backend.name or name
+                        offer(backend)
                     else:
                         self._refuse(name, hook, "a Telemetry or None", backend)
 

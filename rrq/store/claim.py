@@ -22,7 +22,8 @@ class Claim(Struct, kw_only=True, gc=False):
 
     `args`, `kwargs` and `trace_context` are JSON text, checked to be one line of valid JSON of
     the right kind. `due_ms` is the place it had in `queue` (a bare name), in milliseconds since
-    the epoch. `defect` says what is wrong with a hash that no RRQ producer wrote.
+    the epoch. `previous_token` is of the lease before, None if there was none or it ran out.
+    `defect` says what is wrong with a hash that no RRQ producer wrote.
     """
 
     job_id: str
@@ -40,6 +41,7 @@ class Claim(Struct, kw_only=True, gc=False):
     timeout_seconds: float
     trace_context: Raw = NULL
     started: str = ""
+    previous_token: int | None = None
     defect: str | None = None
 
 
@@ -75,6 +77,7 @@ def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Cla
             reply[12], _strings, NULL, "trace_context", "a JSON object of strings", defects
         ),
         started=reply[13].decode(),
+        previous_token=int(reply[14]) if reply[14] else None,
         defect="; ".join(defects) or None,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class QueueSize:
     """A queue at a glance. Times are when its first and last job become due; while it is paused,
-    nothing of it starts."""
+    nothing of it starts. The age is for how long the first has been due, by Redis' clock."""
 
     name: str
     waiting: int
@@ -28,6 +28,7 @@ class QueueSize:
     first_due_at: datetime | None
     last_due_at: datetime | None
     is_paused: bool = False
+    oldest_due_age_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Queues:
                     time_from_ms(first[0][1]) if first else None,
                     time_from_ms(last[0][1]) if last else None,
                     name in paused,
+                    max(0.0, now_ms - first[0][1]) / 1000 if first else 0.0,
                 )
             )
         return sizes

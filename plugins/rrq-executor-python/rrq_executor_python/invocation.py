@@ -151,8 +151,12 @@ class Execution:
             if telemetry is None:
                 result = await call(found[0], context, args, kwargs)
             else:
-                with telemetry.execution(request):
-                    result = await call(found[0], context, args, kwargs)
+                with telemetry.execution(request) as spans:
+                    try:
+                        result = await call(found[0], context, args, kwargs)
+                    finally:
+                        for one in spans.told:
+                            one.stopped_by = self.stopped_by
         except BaseException as error:
             return self._failed(error, found[0], context, args, kwargs)
         else:

@@ -22,6 +22,8 @@ from rrq.client import RRQClient
 from rrq.executor_settings import LifecycleHook, PythonExecutorSettings
 from rrq.protocol import Hello
 from rrq.settings import RRQSettings
+from rrq.telemetry import get_telemetry
+from rrq.telemetry.flushing import flushed
 from rrq_executor_python.failure import headline, log_failure, log_line
 from rrq_executor_python.invocation import Invoker
 from rrq_executor_python.runtime import Runtime
@@ -118,6 +120,8 @@ class _Process:
         threads.shutdown(wait=False)
         is_shut_down = await _run_hook("on_shutdown", settings.on_shutdown)
         await client.close()
+        if telemetry := get_telemetry():
+            await flushed(telemetry)
         return 0 if is_shut_down else 1
 
     def _offers(self) -> list[str]:

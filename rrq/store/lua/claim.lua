@@ -11,7 +11,8 @@
 --          jobs that name none. A paused queue counts as empty
 -- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
 --          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
---          current_retries, max_retries, job_timeout_seconds, trace_context, start_time};
+--          current_retries, max_retries, job_timeout_seconds, trace_context, start_time,
+--          token of the lease before or ''};
 --          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
 --          holds ids that are no jobs; `turned_away` {executor, queue, id, due_ms} of jobs that
 --          wait for a full executor, a little later in their queue, where they hide no other.
@@ -191,7 +192,7 @@ local function claim_one(entry, id, due, at_most)
   leased[#leased + 1] = id
   jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
     fields[4] or '', fields[5] or queue, fields[6] or '', fields[7] or '', fields[8] or '',
-    fields[9] or '', started}
+    fields[9] or '', started, fields[12] or ''}
 end
 
 for _, entry in ipairs(queues) do

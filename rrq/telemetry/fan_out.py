@@ -1,0 +1,219 @@
+"""`FanOut`: all active backends as one, each isolated from the others and from the job."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from rrq.protocol import ExecutionRequest
+from rrq.telemetry.contract import EnqueuedJob, RunningJob, Scalar, Telemetry
+from rrq.telemetry.headers import merged, order
+
+if TYPE_CHECKING:
+    from msgspec import Raw
+
+SLOW_SECONDS = 1.0
+"""A backend whose call in an event loop takes longer is passed over, for `PASSED_OVER_SECONDS`."""
+
+PASSED_OVER_SECONDS = 60.0
+
+logger = logging.getLogger("rrq.telemetry")
+
+T = TypeVar("T")
+
+_NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
+
+_headers: msgspec.json.Decoder[dict[str, str] | None] = msgspec.json.Decoder(dict[str, str] | None)
+
+
+class Member:
+    """One backend, and the guard around its calls.
+
+    Attributes:
+        carries: whether it has headers for executors.
+    """
+
+    def __init__(self, backend: Telemetry) -> None:
+        self.backend = backend
+        self.name = backend.name or type(backend).__qualname__
+        self.carries = type(backend).carry is not Telemetry.carry
+        self._passed_over_until = 0.0
+        self._reported: set[tuple[str, type[BaseException]]] = set()
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether it was slow within the last minute."""
+        until = self._passed_over_until
+        return until > 0 and time.monotonic() < until
+
+    def guarded(self, call: Callable[..., T], *arguments: Any) -> T | None:
+        """The answer of a call that may take its time, or None if it raised."""
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self._report(call, error)
+            return None
+
+    def quick(self, call: Callable[..., T], *arguments: Any) -> T | None:
+        """The answer of a call in an event loop, or None if it raised."""
+        began = time.monotonic()
+        try:
+            return call(*arguments)
+        except Exception as error:
+            self._report(call, error)
+            return None
+        finally:
+            ended = time.monotonic()
+            if ended - began > SLOW_SECONDS:
+                self._pass_over(call, began, ended)
+
+    def attributes(
+        self, args: Sequence[Any] | Raw, kwargs: Mapping[str, Any] | Raw
+    ) -> Mapping[str, Scalar]:
+        """The arguments that become attributes in this backend."""
+        correlation = self.backend.correlation
+        if correlation is None:
+            return {}
+        return self.quick(correlation.values, args, kwargs) or {}
+
+    def _pass_over(self, call: Callable[..., Any], began: float, ended: float) -> None:
+        self._passed_over_until = ended + PASSED_OVER_SECONDS
+        logger.warning(
+            "Telemetry %s took %.1f s for %s and is passed over for %.0f s; jobs go on",
+            self.name,
+            ended - began,
+            _name_of(call),
+            PASSED_OVER_SECONDS,
+        )
+
+    def _report(self, call: Callable[..., Any], error: Exception) -> None:
+        kind = (_name_of(call), type(error))
+        if kind not in self._reported:
+            self._reported.add(kind)
+            logger.warning("Telemetry %s: %s failed, jobs go on: %.500r", self.name, kind[0], error)
+
+
+class FanOut:
+    """All active backends.
+
+    Args:
+        backends: in any order.
+        w3c_owner: the name of the one whose W3C headers travel; None leaves it to the rule.
+
+    Attributes:
+        members: in the order of the rule for headers.
+    """
+
+    def __init__(self, backends: Iterable[Telemetry], w3c_owner: str | None = None) -> None:
+        members = [Member(backend) for backend in backends]
+        self.members = tuple(
+            sorted(members, key=lambda one: order(one.name, one.backend.w3c_is_native, w3c_owner))
+        )
+
+    @property
+    def backends(self) -> list[Telemetry]:
+        """The backends themselves."""
+        return [member.backend for member in self.members]
+
+    def enqueue(
+        self, job: EnqueuedJob, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = _NO_KWARGS
+    ) -> Spans[EnqueuedJob]:
+        """Every backend's producer span; inside, all their headers are in `job.trace_context`."""
+        own = [
+            EnqueuedJob(
+                job_id=job.job_id,
+                function_name=job.function_name,
+                queue_name=job.queue_name,
+                trace_context=dict(job.trace_context),
+                attributes=member.attributes(args, kwargs),
+            )
+            for member in self.members
+        ]
+
+        def merge() -> None:
+            job.trace_context = merged(job.trace_context, [one.trace_context for one in own])
+
+        calls = [
+            (member, member.backend.enqueue, one)
+            for member, one in zip(self.members, own, strict=True)
+        ]
+        return Spans(calls, merge)
+
+    def execution(self, request: ExecutionRequest) -> Spans[RunningJob]:
+        """Every backend's span around a handler."""
+        context = request.context
+        headers = _headers.decode(context.trace_context) or {}
+        return Spans(
+            [
+                (
+                    member,
+                    member.backend.execution,
+                    RunningJob(
+                        job_id=request.job_id,
+                        function_name=request.function_name,
+                        queue_name=context.queue_name,
+                        attempt=context.attempt,
+                        worker_id=context.worker_id,
+                        enqueue_time=context.enqueue_time,
+                        trace_context=headers,
+                        attributes=member.attributes(request.args, request.kwargs),
+                    ),
+                )
+                for member in self.members
+            ]
+        )
+
+
+class Spans(Generic[T]):
+    """The context managers of all backends as one; the body's own exception reaches each.
+
+    Attributes:
+        told: what each backend was told.
+    """
+
+    __slots__ = ("_calls", "_entered", "_when_entered", "told")
+
+    def __init__(
+        self,
+        calls: Sequence[tuple[Member, Callable[[T], AbstractContextManager[None]], T]],
+        when_entered: Callable[[], None] | None = None,
+    ) -> None:
+        self.told = [subject for _, _, subject in calls]
+        self._calls = calls
+        self._when_entered = when_entered
+        self._entered: list[tuple[Member, AbstractContextManager[None]]] = []
+
+    def __enter__(self) -> Spans[T]:
+        for member, method, subject in self._calls:
+            if member.is_passed_over:
+                continue
+            manager = member.quick(method, subject)
+            if manager is not None and member.quick(_enter, manager):
+                self._entered.append((member, manager))
+        if self._when_entered:
+            self._when_entered()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for member, manager in reversed(self._entered):
+            member.quick(manager.__exit__, kind, error, traceback)
+
+
+def _enter(manager: AbstractContextManager[None]) -> bool:
+    manager.__enter__()
+    return True
+
+
+def _name_of(call: Callable[..., Any]) -> str:
+    return getattr(call, "__qualname__", None) or repr(call)
