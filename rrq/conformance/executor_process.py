@@ -1,0 +1,314 @@
+"""`CheckedProcess`: an executor that is being checked, driven line by line as a worker does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from rrq.conformance.report import Line, shown
+from rrq.conformance.sameness import Number, parse
+from rrq.exc import RRQError
+from rrq.protocol import (
+    PROTOCOL_FEATURES,
+    ExecutionOutcome,
+    Hello,
+    Progress,
+    decode_executor_line,
+)
+
+SILENCE_SECONDS = 0.5
+"""How long a process that need not say hello is waited for."""
+
+READ_BYTES = 256 * 1024
+
+
+class WrongPoint(Exception):
+    """What was checked does not hold; the message says why."""
+
+
+class AbsentPoint(Exception):
+    """What was checked is optional and not there, or could not be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An outcome.
+
+    Attributes:
+        outcome: as a worker reads it.
+        result: its result, numbers as they are written.
+    """
+
+    outcome: ExecutionOutcome
+    result: Any
+
+
+@dataclass(eq=False, slots=True)
+class Expectation:
+    """An outcome that is awaited, under any of some ids."""
+
+    job_ids: tuple[str, ...]
+    answer: asyncio.Future[Answer]
+    progress: list[Progress] = field(default_factory=list)
+
+
+class CheckedProcess:
+    """One process of the executor.
+
+    Args:
+        command: the program and its arguments.
+        limit_seconds: how long any answer may take.
+        write_down: takes every line that is exchanged.
+        features: what the process is told in `RRQ_PROTOCOL_FEATURES`; None leaves it out.
+
+    Attributes:
+        hello: what it said of itself, if it did.
+        faults: what it printed that a worker would replace it for.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        limit_seconds: float,
+        write_down: Callable[[Line], None],
+        features: str | None = PROTOCOL_FEATURES,
+    ) -> None:
+        self.hello: Hello | None = None
+        self.faults: list[str] = []
+        self._command = command
+        self._limit_seconds = limit_seconds
+        self._write_down = write_down
+        self._features = features
+        self._expected: list[Expectation] = []
+        self._answered: set[str] = set()
+        self._has_spoken = False
+        self._spoke = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- its life -----------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start it, and wait for its first line or half a second of silence.
+
+        Raises:
+            RRQError: the program cannot be run.
+        """
+        environment = {n: v for n, v in os.environ.items() if n != "RRQ_PROTOCOL_FEATURES"}
+        environment |= {"RRQ_EXECUTOR_NAME": "check", "RRQ_WORKER_ID": "rrq_worker_check"}
+        if self._features is not None:
+            environment["RRQ_PROTOCOL_FEATURES"] = self._features
+        pipe = asyncio.subprocess.PIPE
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise RRQError(f"{self._command[0]!r} cannot be started: {error}") from None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._tasks = [
+            asyncio.create_task(self._read(self._process.stdout, self._take)),
+            asyncio.create_task(self._read(self._process.stderr, self._take_log)),
+        ]
+        spoke = asyncio.create_task(self._spoke.wait())
+        await asyncio.wait(
+            [spoke, self._tasks[0]],
+            timeout=SILENCE_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        spoke.cancel()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        return self._process.returncode is None and not self._tasks[0].done()
+
+    async def close_stdin(self) -> int:
+        """Tell it that there is no more, wait for its end, and read what it still prints.
+
+        Returns:
+            Its exit status.
+
+        Raises:
+            WrongPoint: it does not end, or leaves processes behind.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                status = await self._process.wait()
+                await asyncio.wait(self._tasks)
+        except TimeoutError:
+            what = "closes its stdout" if self._process.returncode is not None else "ends"
+            raise WrongPoint(
+                f"{self._limit_seconds:g} s after the end of its stdin it has not: {what}"
+            ) from None
+        if _has_group(self._process.pid):
+            raise WrongPoint("it ended, but a process that it started goes on")
+        return status
+
+    async def kill(self) -> None:
+        """End it and everything that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limit_seconds):
+                await self._process.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- lines to it --------------------------------------------------------------------
+
+    async def send(self, line: bytes, *job_ids: str) -> Expectation:
+        """Write a line, whose outcome is expected under one of these ids.
+
+        Raises:
+            WrongPoint: it takes no more.
+        """
+        expectation = Expectation(job_ids, asyncio.get_running_loop().create_future())
+        if job_ids:
+            self._expected.append(expectation)
+        await self.write(line + b"\n")
+        self._write_down(Line("check", shown(line)))
+        return expectation
+
+    async def write(self, text: bytes) -> None:
+        """Write bytes.
+
+        Raises:
+            WrongPoint: it takes no more.
+        """
+        assert self._process.stdin is not None
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                self._process.stdin.write(text)
+                await self._process.stdin.drain()
+        except TimeoutError:
+            raise WrongPoint(f"it does not read its stdin for {self._limit_seconds:g} s") from None
+        except (ConnectionError, RuntimeError):
+            raise WrongPoint(await self._epitaph("it reads its stdin no more")) from None
+
+    async def answer(self, expectation: Expectation, limit_seconds: float | None = None) -> Answer:
+        """Wait for an outcome.
+
+        Raises:
+            WrongPoint: it does not come in time, or the process ends first, or it is malformed.
+        """
+        limit_seconds = self._limit_seconds if limit_seconds is None else limit_seconds
+        waits: list[asyncio.Future[Any]] = [expectation.answer, self._tasks[0]]
+        await asyncio.wait(waits, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if expectation.answer.done():
+            return expectation.answer.result()
+        name = shown(expectation.job_ids[0])
+        if self._tasks[0].done():
+            raise WrongPoint(await self._epitaph(f"{name} is not answered"))
+        raise WrongPoint(f"{name} is not answered within {limit_seconds:g} s")
+
+    async def _epitaph(self, what: str) -> str:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await self._process.wait()
+        status = self._process.returncode
+        how = "its stdout is closed" if status is None else f"the process ended with {status}"
+        return f"{what}: {how}"
+
+    # -- lines from it ------------------------------------------------------------------
+
+    async def _read(self, stream: asyncio.StreamReader, take: Callable[[bytes], None]) -> None:
+        pieces: list[bytes] = []
+        while chunk := await stream.read(READ_BYTES):
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                take(b"".join([*pieces, line]))
+                pieces.clear()
+            pieces.append(rest)
+        if any(pieces):
+            take(b"".join(pieces))
+
+    def _take_log(self, line: bytes) -> None:
+        self._write_down(Line("stderr", shown(line)))
+
+    def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        self._write_down(Line("executor", shown(line)))
+        is_first, self._has_spoken = not self._has_spoken, True
+        self._spoke.set()
+        try:
+            fields = parse(line.decode())
+            message = decode_executor_line(line)
+        except (ValueError, RecursionError) as error:
+            self._take_malformed(line, str(error))
+            return
+        if isinstance(message, Hello):
+            self._take_hello(message, is_first, line)
+        elif isinstance(message, Progress):
+            for one in self._expected:
+                if message.job_id in one.job_ids:
+                    one.progress.append(message)
+        else:
+            self._take_outcome(message, fields.get("result"), line)
+
+    def _take_hello(self, hello: Hello, is_first: bool, line: bytes) -> None:
+        if self._features is None:
+            self.faults.append(f"it says hello though nobody told it to: {shown(line)}")
+        elif not is_first:
+            self.faults.append(f"a hello must be the first line: {shown(line)}")
+        elif hello.protocol_version != "1":
+            self.faults.append(f"it speaks version {shown(hello.protocol_version)}, not 1")
+        elif hello.max_in_flight is not None and hello.max_in_flight < 1:
+            self.faults.append("its max_in_flight is less than 1")
+        else:
+            self.hello = hello
+
+    def _take_outcome(self, outcome: ExecutionOutcome, result: Any, line: bytes) -> None:
+        expectation = self._expecting(outcome.job_id)
+        if expectation is None:
+            again = "answers a second time" if outcome.job_id in self._answered else "was not asked"
+            self.faults.append(f"{shown(outcome.job_id)} {again}: {shown(line)}")
+            return
+        self._expected.remove(expectation)
+        self._answered.update(expectation.job_ids)
+        if not expectation.answer.done():
+            delay = outcome.retry_after_seconds
+            if delay is not None and not 0 <= delay < float("inf"):
+                expectation.answer.set_exception(WrongPoint(f"its retry_after_seconds is {delay}"))
+            else:
+                expectation.answer.set_result(Answer(outcome, result))
+
+    def _take_malformed(self, line: bytes, why: str) -> None:
+        """A line that is no message: the answer to what is expected, if it says so."""
+        with suppress(ValueError, RecursionError):
+            fields = parse(line.decode(errors="replace"))
+            job_id = fields.get("job_id") if isinstance(fields, dict) else None
+            if isinstance(job_id, str) and not isinstance(job_id, Number):
+                expectation = self._expecting(job_id)
+                if expectation is not None and not expectation.answer.done():
+                    self._expected.remove(expectation)
+                    expectation.answer.set_exception(
+                        WrongPoint(f"its answer is no outcome ({why}): {shown(line)}")
+                    )
+                    return
+        self.faults.append(f"a line is no message ({why}): {shown(line)}")
+
+    def _expecting(self, job_id: str) -> Expectation | None:
+        return next((one for one in self._expected if job_id in one.job_ids), None)
+
+
+def _has_group(process_id: int) -> bool:
+    try:
+        os.killpg(process_id, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
