@@ -69,7 +69,8 @@ async def producer() -> AsyncIterator[work.Producer]:
 PEER = work.Peer(
     title="taskiq",
     packages=("taskiq", "taskiq-redis", "redis", "hiredis", "uvloop"),
-    settings="`RedisStreamBroker`, `RedisAsyncResultBackend`, `--max-async-tasks 100 --no-parse`, "
+    settings="`RedisStreamBroker`, `RedisAsyncResultBackend`, `taskiq worker` with "
+    "100 tasks at once and without parsing, "
     "uvloop and hiredis; acknowledged when the result is saved, the default",
     reliability="Messages that were pending for `idle_timeout` (600 s) are claimed by a worker, "
     "but only after a new message has come; nothing renews them meanwhile, so it must exceed the "
