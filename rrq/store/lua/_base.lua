@@ -42,15 +42,9 @@ local function bare(name, kind_root)
   return name
 end
 
--- Milliseconds since the epoch as RFC 3339 in UTC. The calendar arithmetic is Howard Hinnant's
--- civil_from_days ("chrono-Compatible Low-Level Date Algorithms").
-local function iso(ms)
-  -- Split before rounding: microseconds since the epoch are too many digits for a double.
-  local whole_ms = math.floor(ms)
-  local rest_micros = math.floor((ms - whole_ms) * 1000 + 0.5)
-  if rest_micros == 1000 then whole_ms, rest_micros = whole_ms + 1, 0 end
-  local seconds = math.floor(whole_ms / 1000)
-  local micros = (whole_ms - seconds * 1000) * 1000 + rest_micros
+-- A second since the epoch as RFC 3339 without its fraction, in UTC. The calendar arithmetic is
+-- Howard Hinnant's civil_from_days ("chrono-Compatible Low-Level Date Algorithms").
+local function iso_second(seconds)
   local days = math.floor(seconds / 86400)
   local rest = seconds - days * 86400
   local z = days + 719468
@@ -63,6 +57,23 @@ local function iso(ms)
   local day = doy - math.floor((153 * mp + 2) / 5) + 1
   local month = mp < 10 and mp + 3 or mp - 9
   local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day,
-    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60, micros)
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d', year, month, day,
+    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60)
+end
+
+-- Most times that a step writes are of the same second.
+local last_second, last_second_text
+
+-- Milliseconds since the epoch as RFC 3339 in UTC.
+local function iso(ms)
+  -- Split before rounding: microseconds since the epoch are too many digits for a double.
+  local whole_ms = math.floor(ms)
+  local rest_micros = math.floor((ms - whole_ms) * 1000 + 0.5)
+  if rest_micros == 1000 then whole_ms, rest_micros = whole_ms + 1, 0 end
+  local seconds = math.floor(whole_ms / 1000)
+  if seconds ~= last_second then
+    last_second, last_second_text = seconds, iso_second(seconds)
+  end
+  local micros = (whole_ms - seconds * 1000) * 1000 + rest_micros
+  return string.format('%s.%06dZ', last_second_text, micros)
 end

@@ -38,6 +38,7 @@ local function was_carried_out(job)
 end
 
 local function refusal(job, taken)
+  if job.nonce == '' and job.unique_key == '' then return nil end
   if was_carried_out(job) then return nil end
   if job.nonce ~= '' and is_running(job.id) then return 'running', job.id end
   if job.unique_key ~= '' then

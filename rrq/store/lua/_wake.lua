@@ -9,14 +9,18 @@ local function post(reader, message)
   redis.call('PEXPIRE', mailbox, MAILBOX_TTL_MS)
 end
 
+-- Queues on which nobody is parked: none parks while a step is under way.
+local nobody_parked = {}
+
 -- Wake one parked worker of a queue. The one that parked last is the likeliest to live, and if
 -- its entry has expired, so have all the others.
 local function wake(queue)
+  if nobody_parked[queue] then return end
   local idle = root .. 'idle:' .. queue
   local parked = redis.call('ZPOPMAX', idle)
-  if #parked == 0 then return end
-  if tonumber(parked[2]) < now then
-    redis.call('DEL', idle)
+  if #parked == 0 or tonumber(parked[2]) < now then
+    if #parked > 0 then redis.call('DEL', idle) end
+    nobody_parked[queue] = true
     return
   end
   post(parked[1], 'wake')
