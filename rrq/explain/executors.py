@@ -113,7 +113,8 @@ def _down(able: Sequence[tuple[Serving, ExecutorState | None]]) -> Reason:
 
 
 def _are_full(evidence: Evidence, able: Sequence[tuple[Serving, ExecutorState | None]]) -> bool:
-    return all(_is_full(evidence, worker, state) for worker, state in able if not worker.is_stuck)
+    claiming = [(worker, state) for worker, state in able if not worker.is_stuck]
+    return bool(claiming) and all(_is_full(evidence, worker, state) for worker, state in claiming)
 
 
 def _is_full(evidence: Evidence, worker: Serving, state: ExecutorState | None) -> bool:
