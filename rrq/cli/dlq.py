@@ -19,6 +19,7 @@ from rrq.cli.dead_letters import (
     dlq_of,
 )
 from rrq.cli.groups import command_group
+from rrq.cli.job import failed_attempts
 from rrq.exc import JobNotFound, MalformedJob
 from rrq.hookspecs import hookimpl
 
@@ -151,7 +152,7 @@ def inspect(
         render.print_json(fields)
         return
     attempts = _attempts(fields.get("attempts"))
-    described = _described(job)
+    described = _described(job, json)
     if json:
         render.details({**described, "attempts": attempts}, json)
         return
@@ -265,7 +266,7 @@ def _counted(what: str, counter: Counter[str], top: int) -> list[dict[str, Any]]
     return [{what: one, "count": count} for one, count in counter.most_common(top)]
 
 
-def _described(job: Job) -> dict[str, Any]:
+def _described(job: Job, json: bool) -> dict[str, Any]:
     return {
         "id": job.id,
         "function": job.function_name,
@@ -273,7 +274,7 @@ def _described(job: Job) -> dict[str, Any]:
         "dead letter queue": job.dlq_name,
         "error": job.last_error,
         "failed at": job.completion_time,
-        "failed attempts": f"{job.current_retries} of {job.max_retries or 'the default'}",
+        **failed_attempts(job, json),
         "lost": job.lost_count,
         "enqueued": job.enqueue_time,
         "due": job.next_scheduled_run_time,

@@ -48,7 +48,7 @@ def show(
         render.print_json(fields)
         return
     try:
-        described = _described(job_id, fields)
+        described = _described(job_id, fields, json)
     except MalformedJob as error:
         render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
         render.print_json(fields)
@@ -221,11 +221,11 @@ def _read(job_id: str, fields: dict[str, str]) -> Job:
     return job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
 
 
-def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
+def _described(job_id: str, fields: dict[str, str], json: bool) -> dict[str, Any]:
     job = _read(job_id, fields)
-    duration = None
+    seconds = None
     if job.start_time and job.completion_time:
-        duration = render.duration((job.completion_time - job.start_time).total_seconds())
+        seconds = (job.completion_time - job.start_time).total_seconds()
     return {
         "id": job.id,
         "status": str(job.status),
@@ -235,15 +235,22 @@ def _described(job_id: str, fields: dict[str, str]) -> dict[str, Any]:
         "due": job.next_scheduled_run_time,
         "started": job.start_time,
         "ended": job.completion_time,
-        "duration": duration,
+        **({"duration seconds": seconds} if json else {"duration": render.duration(seconds)}),
         "worker": job.worker_id,
-        "failed attempts": f"{job.current_retries} of {job.max_retries or 'the default'}",
+        **failed_attempts(job, json),
         "lost": job.lost_count,
         "args": job.job_args,
         "kwargs": job.job_kwargs,
         "result": job.result,
         "error": job.last_error,
     }
+
+
+def failed_attempts(job: Job, json: bool) -> dict[str, Any]:
+    """How many attempts failed, and how many there may be, for `render.details`."""
+    if json:
+        return {"failed attempts": job.current_retries, "max attempts": job.max_retries}
+    return {"failed attempts": f"{job.current_retries} of {job.max_retries or 'the default'}"}
 
 
 def _raw(text: str) -> bytes:

@@ -28,6 +28,8 @@ COLUMNS = [
     "lease left",
 ]
 
+PROGRESS = ("current", "total", "message")
+
 
 def active(
     queue: options.QueueOption = None,
@@ -87,7 +89,7 @@ def _row(job: ActiveJob, now: datetime) -> tuple[Any, ...]:
 
 def shown_progress(progress: Mapping[str, Any]) -> str:
     """What a handler reported, as in `3 of 10, third page`."""
-    current, total, message = (progress.get(name) for name in ("current", "total", "message"))
+    current, total, message = (progress.get(name) for name in PROGRESS)
     amount = (
         None if current is None else f"{_cut(current)}" + (f" of {_cut(total)}" if total else "")
     )
@@ -109,7 +111,7 @@ def _as_json(job: ActiveJob) -> dict[str, Any]:
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "deadline": job.deadline_at,
-        "progress": dict(job.progress) or None,
+        "progress": {key: job.progress.get(key) for key in PROGRESS} if job.progress else None,
         "lease_until": job.lease_until,
         "cancel_requested": job.cancel_requested_at,
     }
