@@ -80,7 +80,7 @@ class Evidences:
             workers,
             running,
             dead,
-        ) = await self._steps.call(
+        ) = await self._steps.read(
             "explain",
             job_id,
             self._keys.bare_queue(self._settings.default_queue_name),
