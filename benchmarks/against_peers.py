@@ -42,12 +42,12 @@ QUICK = Extent(
     jobs=3_000,
     start_seconds=10.0,
     enqueue_seconds=0.3,
-    fill_seconds=2.0,
+    fill_seconds=1.5,
     throughput_seconds=2.0,
     samples=30,
     waiting_jobs=300,
-    waiting_limit_seconds=8.0,
-    recovery_seconds=16.0,
+    waiting_limit_seconds=6.0,
+    recovery_seconds=13.0,
 )
 
 RECOVERIES_AT_ONCE = 6
@@ -71,7 +71,7 @@ def main(names: list[str], extent: Extent) -> dict[str, Any]:
         print(page.line(name, results[name]), flush=True)
     recoveries(whole, extent, results)
     return {
-        "run": circumstances(began),
+        "run": {**circumstances(began), "waiting_jobs": extent.waiting_jobs},
         "results": {name: results[name] for name in names},
     }
 

@@ -41,4 +41,5 @@ PEER = work.Peer(
     results="return redis.call('hlen', 'huey.results.bench')",
     commands=commands,
     producer=lambda: work.constant(work.Producer(put)),
+    keeps_until_done=False,
 )

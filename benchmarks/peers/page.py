@@ -27,7 +27,7 @@ COLUMNS = (
     "in bulk",
     "start p50",
     "p99",
-    "2,000 × 100 ms",
+    "jobs of 100 ms",
     "memory",
 )
 
@@ -51,7 +51,9 @@ def cells(found: Found) -> dict[str, str]:
 def table(measured: dict[str, Any]) -> str:
     """Everything that was measured, as Markdown."""
     results: dict[str, Found] = measured["results"]
-    rows = [_row("", *COLUMNS), _row("---", *["---"] * len(COLUMNS))]
+    waited = f"{measured['run']['waiting_jobs']:,} × 100 ms"
+    heads = [waited if head == "jobs of 100 ms" else head for head in COLUMNS]
+    rows = [_row("", *heads), _row("---", *["---"] * len(COLUMNS))]
     rows += [_row(title(name, found), *cells(found).values()) for name, found in results.items()]
     back = [
         _row("", "default settings", "tuned"),
@@ -63,6 +65,7 @@ def table(measured: dict[str, Any]) -> str:
     ]
     parts = [
         "\n".join(rows),
+        "\n".join(_early(results)),
         "Of the jobs that ran when their worker was killed (`kill -9`, and a new worker at once), "
         "how many ran again, and how long after the kill the last of them started:",
         "\n".join(back),
@@ -116,7 +119,9 @@ def _leaders(results: dict[str, Found]) -> list[str]:
         return []
     kinds: tuple[tuple[str, Callable[[Found], Any], bool], ...] = (
         ("no-op jobs, 1 process", lambda found: found.get("one_process"), True),
+        ("· among those that keep a job until it is done", _kept("one_process"), True),
         ("no-op jobs, 2 processes", lambda found: found.get("two_processes"), True),
+        ("· among those that keep a job until it is done", _kept("two_processes"), True),
         ("enqueueing one by one", lambda found: (found.get("enqueue") or {}).get("singles"), True),
         ("enqueueing in bulk", lambda found: (found.get("enqueue") or {}).get("bulk"), True),
         ("start latency, p50", lambda found: (found.get("idle") or {}).get("p50_ms"), False),
@@ -139,6 +144,24 @@ def _leaders(results: dict[str, Found]) -> list[str]:
             compared = f"{times:.2f} × {title(rival, results[rival])}"
         lines.append(_row(what, title(winner, results[winner]), compared))
     return lines
+
+
+def _kept(key: str) -> Callable[[Found], Any]:
+    return lambda found: found.get(key) if _keeps_until_done(found) else None
+
+
+def _keeps_until_done(found: Found) -> bool:
+    return bool((found.get("described") or {}).get("keeps_until_done", True))
+
+
+def _early(results: dict[str, Found]) -> list[str]:
+    """Who gives a job away before it runs."""
+    names = [title(name, found) for name, found in results.items() if not _keeps_until_done(found)]
+    if not names:
+        return []
+    return [
+        f"Takes a job out of Redis before it runs, and cannot do otherwise: {', '.join(names)}."
+    ]
 
 
 def _settings(results: dict[str, Found]) -> list[str]:

@@ -130,6 +130,7 @@ class Peer:
         commands: the worker's commands for what is needed.
         producer: an open producer.
         one_at_a_time: a process runs one job at a time, whatever it waits for.
+        keeps_until_done: a job is still in Redis while it runs, or can be made to be.
     """
 
     title: str
@@ -142,6 +143,7 @@ class Peer:
     counts_left: bool = False
     results_database: int = 0
     one_at_a_time: bool = False
+    keeps_until_done: bool = True
 
 
 def run(peer: Peer, verb: str, words: Sequence[str]) -> None:
@@ -176,6 +178,7 @@ def _description(peer: Peer) -> dict[str, Any]:
         "counts_left": peer.counts_left,
         "results_database": peer.results_database,
         "one_at_a_time": peer.one_at_a_time,
+        "keeps_until_done": peer.keeps_until_done,
     }
 
 
