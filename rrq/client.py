@@ -9,21 +9,18 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from rrq.exc import JobFailed, JobNotFound
 from rrq.job import Job, JobStatus
-from rrq.job_request import JobRequest, new_job, queued_job, traced, with_fresh_id
+from rrq.job_request import JobRequest, new_job, queued_job, traced
 from rrq.telemetry import producer_telemetry
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
-    from rrq.store.jobs import CancelAnswer, NewJob, OnConflict
+    from rrq.store.jobs import CancelAnswer, OnConflict
     from rrq.store.store import JobStore
     from rrq.waiting import EndWatch
-
-CHUNK_JOBS = 500
-CHUNK_BYTES = 4 * 1024 * 1024
-"""`enqueue_many` sends as many jobs in one step as stay below both bounds."""
 
 
 class RRQClient:
@@ -105,8 +102,7 @@ class RRQClient:
             result_ttl_seconds=_result_ttl_seconds,
             on_conflict=_on_conflict,
         )
-        [job] = await self._enqueue([request])
-        return job
+        return await self._enqueue(request)
 
     async def enqueue_many(self, requests: Iterable[JobRequest]) -> list[Job | None]:
         """Put many jobs into their queues, in chunks: all of a chunk or none of it.
@@ -117,16 +113,10 @@ class RRQClient:
         Raises:
             As `enqueue`; chunks before the refused one stay queued.
         """
-        jobs: list[Job | None] = []
-        chunk: list[JobRequest] = []
-        for request in requests:
-            chunk.append(request)
-            if len(chunk) == CHUNK_JOBS:
-                jobs += await self._enqueue(chunk)
-                chunk = []
-        if chunk:
-            jobs += await self._enqueue(chunk)
-        return jobs
+        from rrq.bulk import enqueue_many
+
+        telemetry = producer_telemetry(self.settings)
+        return await enqueue_many(self.job_store, requests, telemetry)
 
     async def get_job(self, job_id: str) -> Job | None:
         """The job as Redis has it now, or None.
@@ -186,46 +176,19 @@ class RRQClient:
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
-    async def _enqueue(self, requests: list[JobRequest]) -> list[Job | None]:
-        requests = [with_fresh_id(request) for request in requests]
+    async def _enqueue(self, request: JobRequest) -> Job | None:
+        job_id = request.job_id or str(uuid4())
         telemetry = producer_telemetry(self.settings)
-        if telemetry is None:
-            return await self._send(requests)
-        with traced(
-            telemetry, requests, self.job_store.keys, self.settings.default_queue_name
-        ) as carrying:
-            return await self._send(carrying)
-
-    async def _send(self, requests: list[JobRequest]) -> list[Job | None]:
         keys = self.job_store.keys
-        jobs: list[Job | None] = []
-        for chunk in _below_bytes(
-            [(request, new_job(request, self.settings, keys)) for request in requests]
-        ):
-            answers = await self.job_store.jobs.enqueue([new for _, new in chunk])
-            jobs += [
-                None if answer.is_duplicate else queued_job(request, new, answer)
-                for (request, new), answer in zip(chunk, answers, strict=True)
-            ]
-        return jobs
-
-
-Chunk = list[tuple[JobRequest, "NewJob"]]
-
-
-def _below_bytes(jobs: Chunk) -> Iterable[Chunk]:
-    """The jobs in order, in chunks whose arguments stay below `CHUNK_BYTES` each."""
-    chunk: Chunk = []
-    size = 0
-    for request, new in jobs:
-        own_size = sum(len(value) for value in new.fields.values() if isinstance(value, bytes))
-        if chunk and size + own_size > CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append((request, new))
-        size += own_size
-    if chunk:
-        yield chunk
+        if telemetry is None:
+            new = new_job(request, job_id, self.settings, keys)
+            [answer] = await self.job_store.jobs.enqueue([new])
+        else:
+            queue = self.settings.default_queue_name
+            with traced(telemetry, [request], [job_id], keys, queue) as [carrying]:
+                new = new_job(carrying, job_id, self.settings, keys)
+                [answer] = await self.job_store.jobs.enqueue([new])
+        return None if answer.is_duplicate else queued_job(request, new, answer)
 
 
 def __getattr__(name: str) -> Any:

@@ -41,12 +41,14 @@ class JobRequest:
     result_ttl_seconds: int | None = None
     on_conflict: OnConflict = "skip"
     trace_context: Mapping[str, str] | None = None
-    fresh_id: str = field(default="", repr=False)
-    """The id that the job gets unless `job_id` says one; each call of the client makes its own."""
 
 
-def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
+def new_job(request: JobRequest, job_id: str, settings: RRQSettings, keys: Keys) -> NewJob:
     """The job that a request asks for, as the enqueue step takes it.
+
+    Args:
+        job_id: the request's, or one made for this call: a request without an id asks for another
+            job each time.
 
     Raises:
         TypeError: an argument cannot be JSON.
@@ -72,7 +74,7 @@ def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
         fields["trace_context"] = encode_json(dict(request.trace_context))
     timed = request.defer_until is not None
     return NewJob(
-        job_id=request.job_id or request.fresh_id or str(uuid4()),
+        job_id=job_id,
         queue=keys.bare_queue(queue_name),
         fields=fields,
         timing="at" if timed else "in",
@@ -82,11 +84,6 @@ def new_job(request: JobRequest, settings: RRQSettings, keys: Keys) -> NewJob:
         on_conflict=request.on_conflict,
         nonce=uuid4().hex if request.job_id else "",
     )
-
-
-def with_fresh_id(request: JobRequest) -> JobRequest:
-    """The request for one call: a request may be sent again, and then asks for another job."""
-    return replace(request, fresh_id=str(uuid4()))
 
 
 def queued_job(request: JobRequest, new: NewJob, answer: Enqueued) -> Job:
@@ -110,14 +107,18 @@ def queued_job(request: JobRequest, new: NewJob, answer: Enqueued) -> Job:
 
 @contextmanager
 def traced(
-    telemetry: FanOut, requests: Sequence[JobRequest], keys: Keys, default_queue_name: str
+    telemetry: FanOut,
+    requests: Sequence[JobRequest],
+    ids: Sequence[str],
+    keys: Keys,
+    default_queue_name: str,
 ) -> Iterator[list[JobRequest]]:
     """The requests with each backend's propagation headers, inside a producer span for each."""
     with ExitStack() as spans:
         carrying = []
-        for request in requests:
+        for request, job_id in zip(requests, ids, strict=True):
             subject = EnqueuedJob(
-                job_id=request.job_id or request.fresh_id,
+                job_id=job_id,
                 function_name=request.function_name,
                 queue_name=keys.bare_queue(request.queue_name or default_queue_name),
                 trace_context=dict(request.trace_context or {}),

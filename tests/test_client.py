@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-import rrq.client
+import rrq.bulk
 from rrq.client import RRQClient
 from rrq.exc import DuplicateJob, JobAlreadyRunning, JobFailed, JobNotFound
 from rrq.job import JobStatus
@@ -239,7 +239,7 @@ async def test_nothing_to_enqueue_is_nothing(client: RRQClient) -> None:
 
 
 async def test_more_jobs_than_a_chunk_holds_keep_their_order(client: RRQClient) -> None:
-    number = 2 * rrq.client.CHUNK_JOBS + 3
+    number = 2 * rrq.bulk.CHUNK_JOBS + 3
     jobs = await client.enqueue_many(JobRequest("f", (index,)) for index in range(number))
     assert [job and job.job_args for job in jobs] == [[index] for index in range(number)]
     waiting = await client.job_store.get_queued_job_ids("default")
@@ -254,11 +254,11 @@ async def _calls(client: RRQClient, requests: list[JobRequest]) -> list[int]:
 
 
 async def test_chunks_are_bounded_by_count_and_by_bytes(client: RRQClient) -> None:
-    chunk = rrq.client.CHUNK_JOBS
+    chunk = rrq.bulk.CHUNK_JOBS
     assert await _calls(client, [JobRequest("f")] * (chunk + 1)) == [chunk, 1]
-    third = "x" * (rrq.client.CHUNK_BYTES // 3 - 100)
+    third = "x" * (rrq.bulk.CHUNK_BYTES // 3 - 100)
     assert await _calls(client, [JobRequest("f", (third,)) for _ in range(7)]) == [3, 3, 1]
-    whole = "x" * (rrq.client.CHUNK_BYTES + 1)
+    whole = "x" * (rrq.bulk.CHUNK_BYTES + 1)
     assert await _calls(client, [JobRequest("f", (whole,)) for _ in range(2)]) == [1, 1]
 
 
@@ -267,7 +267,7 @@ async def test_a_chunk_with_a_refused_job_is_not_written_and_those_before_it_are
 ) -> None:
     await client.enqueue("f", _job_id="busy")
     await _claim(client)
-    chunk = rrq.client.CHUNK_JOBS
+    chunk = rrq.bulk.CHUNK_JOBS
     requests = [JobRequest("f") for _ in range(chunk + 5)]
     requests[chunk + 2] = JobRequest("f", job_id="busy")
     with pytest.raises(JobAlreadyRunning):

@@ -16,6 +16,8 @@ from tests.support.waiting import eventually
 LONGEST_MAILBOX_MS = 60_000
 LONGEST_PARKING_MS = 10_000
 LONGEST_HEARTBEAT_MS = 70_000
+LONGEST_COUNTS_MS = 30 * 86_400_000
+LONGEST_HISTORY_MS = LONGEST_COUNTS_MS + 3_600_000
 
 
 async def all_is_accounted_for(rig: Rig, job_ids: Iterable[str]) -> Counter[str]:
@@ -31,6 +33,7 @@ async def all_is_accounted_for(rig: Rig, job_ids: Iterable[str]) -> Counter[str]
     await _dlq_holds_the_failed(rig, {i for i, status in statuses.items() if status == "FAILED"})
     _journal_agrees(rig, statuses)
     await _ledger_agrees(rig, statuses)
+    await _statistics_agree(rig, statuses)
     await _no_key_is_left(rig)
     return Counter(statuses.values())
 
@@ -82,6 +85,23 @@ async def _ledger_agrees(rig: Rig, statuses: dict[str, str]) -> None:
             assert (await rig.job(job_id)).result == token
 
 
+async def _statistics_agree(rig: Rig, statuses: dict[str, str]) -> None:
+    """Each end was counted in the step that wrote it, and stands in the history."""
+    statistics, counted = rig.client.job_store.statistics, Counter[str]()
+    for events in (await statistics.totals("queue", await statistics.names("queue"))).values():
+        counted += events
+    ends = Counter(statuses.values())
+    assert counted["completed"] >= ends["COMPLETED"]
+    assert counted["dead_lettered"] >= ends["FAILED"]
+    assert counted["cancelled"] >= ends["CANCELLED"]
+    remembered = {
+        (one.job_id, one.status)
+        async for page in rig.client.job_store.history.ended()
+        for one in page
+    }
+    assert set(statuses.items()) <= remembered
+
+
 async def _no_key_is_left(rig: Rig) -> None:
     """No key of a job that has ended, and none of a dead worker that would stay for ever."""
     prefix = rig.settings.key_prefix
@@ -90,6 +110,8 @@ async def _no_key_is_left(rig: Rig) -> None:
         f"{prefix}:idle:": LONGEST_PARKING_MS,
         f"{prefix}:health:worker:": LONGEST_HEARTBEAT_MS,
         f"{prefix}:unborn": LONGEST_MAILBOX_MS,
+        f"{prefix}:stats:": LONGEST_COUNTS_MS,
+        f"{prefix}:history": LONGEST_HISTORY_MS,
     }
     unknown = []
     async for key in rig.client.job_store.redis.scan_iter(f"{prefix}:*", count=1000):

@@ -9,7 +9,8 @@ import sys
 
 from redis.exceptions import RedisError
 
-from rrq.client import CHUNK_JOBS, RRQClient
+from rrq.bulk import CHUNK_JOBS
+from rrq.client import RRQClient
 from tests.faults.invariants import all_is_accounted_for, nothing_is_left
 from tests.faults.proxy import Proxy
 from tests.faults.rig import REPOSITORY, Rig

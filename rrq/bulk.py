@@ -1,0 +1,126 @@
+"""`enqueue_many`: jobs by the thousand, in chunks that Redis takes whole or not at all.
+
+While Redis carries one chunk out the next is prepared, so that neither waits for the other. Chunks
+keep their order, and none is sent before the one ahead of it was taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from rrq.job_request import new_job, queued_job, traced
+
+if TYPE_CHECKING:
+    from rrq.job import Job
+    from rrq.job_request import JobRequest
+    from rrq.store.jobs import Enqueued, NewJob
+    from rrq.store.store import JobStore
+    from rrq.telemetry import FanOut
+
+    Chunk = list[tuple[JobRequest, NewJob]]
+
+CHUNK_JOBS = 500
+CHUNK_BYTES = 4 * 1024 * 1024
+"""One step takes as many jobs as stay below both bounds."""
+
+PREPARED_AT_ONCE = 50
+"""How many jobs are prepared before others may run: about a millisecond."""
+
+
+async def enqueue_many(
+    store: JobStore, requests: Iterable[JobRequest], telemetry: FanOut | None
+) -> list[Job | None]:
+    """For each request the job, or None if it was skipped.
+
+    Raises:
+        As `RRQClient.enqueue`; chunks before the refused one stay queued.
+    """
+    if telemetry is not None:
+        return await _enqueue_traced(store, requests, telemetry)
+    jobs: list[Job | None] = []
+    sent: tuple[Chunk, asyncio.Task[list[Enqueued]]] | None = None
+    try:
+        async for chunk in _prepared(store, requests):
+            done = sent and (sent[0], await sent[1])
+            sent = chunk, asyncio.create_task(_send(store, chunk))
+            jobs += _queued(*done) if done else ()
+        jobs += _queued(sent[0], await sent[1]) if sent else ()
+    except asyncio.CancelledError:
+        if sent:
+            sent[1].cancel()
+        raise
+    except Exception:
+        if sent:
+            await sent[1]  # what an earlier chunk met comes first
+        raise
+    return jobs
+
+
+async def _enqueue_traced(
+    store: JobStore, requests: Iterable[JobRequest], telemetry: FanOut
+) -> list[Job | None]:
+    """The same chunk by chunk: the spans of one must end before those of the next begin."""
+    jobs: list[Job | None] = []
+    queue = store.settings.default_queue_name
+    rest = iter(requests)
+    while some := list(islice(rest, CHUNK_JOBS)):
+        ids = [_id_of(request) for request in some]
+        with traced(telemetry, some, ids, store.keys, queue) as carrying:
+            pairs = [
+                (request, new_job(request, job_id, store.settings, store.keys))
+                for request, job_id in zip(carrying, ids, strict=True)
+            ]
+            for chunk in _below_bytes(pairs):
+                jobs += _queued(chunk, await _send(store, chunk))
+    return jobs
+
+
+async def _prepared(store: JobStore, requests: Iterable[JobRequest]) -> AsyncIterator[Chunk]:
+    rest = iter(requests)
+    pairs: Chunk = []
+    while some := list(islice(rest, PREPARED_AT_ONCE)):
+        pairs += [
+            (request, new_job(request, _id_of(request), store.settings, store.keys))
+            for request in some
+        ]
+        if len(pairs) >= CHUNK_JOBS:
+            for chunk in _below_bytes(pairs):
+                yield chunk
+            pairs = []
+        await asyncio.sleep(0)
+    for chunk in _below_bytes(pairs):
+        yield chunk
+
+
+def _id_of(request: JobRequest) -> str:
+    return request.job_id or str(uuid4())
+
+
+async def _send(store: JobStore, chunk: Chunk) -> list[Enqueued]:
+    return await store.jobs.enqueue([new for _, new in chunk])
+
+
+def _queued(chunk: Chunk, answers: list[Enqueued]) -> list[Job | None]:
+    return [
+        None if answer.is_duplicate else queued_job(request, new, answer)
+        for (request, new), answer in zip(chunk, answers, strict=True)
+    ]
+
+
+def _below_bytes(pairs: Chunk) -> Iterator[Chunk]:
+    """The jobs in order, in chunks whose arguments stay below `CHUNK_BYTES` each."""
+    chunk: Chunk = []
+    size = 0
+    for request, new in pairs:
+        own_size = sum(len(value) for value in new.fields.values() if isinstance(value, bytes))
+        if chunk and size + own_size > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((request, new))
+        size += own_size
+    if chunk:
+        yield chunk
