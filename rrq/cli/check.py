@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rrq.cli import options, render
+from rrq.cli.sentences import sentences
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -77,14 +79,13 @@ def _examined(loaded: LoadedSettings, config: str | None, wait: float, strict: b
     async def examined() -> Report:
         known, checks = await _from_plugins(loaded, config)
         seconds_shown = 0
-
-        with render.progress(round(wait), "Waiting for all to be well") as advance:
+        shown = render.progress(round(wait), "Waiting for all to be well")
+        with shown if wait else nullcontext(lambda seconds: None) as advance:
 
             def looked(passed_seconds: float) -> None:
                 nonlocal seconds_shown
-                if wait:
-                    advance(int(passed_seconds) - seconds_shown)
-                    seconds_shown = int(passed_seconds)
+                advance(int(passed_seconds) - seconds_shown)
+                seconds_shown = int(passed_seconds)
 
             return await wait_until_well(
                 loaded.settings,
@@ -168,9 +169,13 @@ def _show(report: Report) -> None:
         columns = ["worker", "executor", "processes", "in flight", "capacity", "restarts"]
         render.table([*columns, "last error"], executors)
         print()
-    render.table(
+    sentences(
         ["check", "state", "finding"],
-        [(finding.check, finding.state, finding.message) for finding in report.findings],
+        [(one.check, one.state, one.message) for one in report.findings],
+        on_terminal=[
+            (one.check, one.message if one.state == "ok" else f"{one.state}: {one.message}")
+            for one in report.findings
+        ],
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rrq.cli import options, render
+from rrq.cli.sentences import sentences
 from rrq.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -105,9 +106,12 @@ def _show(examination: Examination) -> None:
         print()
         counts = Counter(one.kind for one in findings)
         by_kind = {one.kind: one for one in reversed(findings)}
-        render.table(
+        sentences(
             ["findings", "kind", "what it means"],
             [(count, kind, by_kind[kind].meaning) for kind, count in counts.most_common()],
+            on_terminal=[
+                (f"{count} {kind}", by_kind[kind].meaning) for kind, count in counts.most_common()
+            ],
         )
     render.note(f"{len(findings)} {'is' if len(findings) == 1 else 'are'} wrong: {scale}.")
     if not examination.is_complete:
@@ -117,9 +121,12 @@ def _show(examination: Examination) -> None:
 def _show_plan(mendable: list[Finding]) -> None:
     print()
     counts = Counter((one.kind, one.remedy) for one in mendable)
-    render.table(
+    sentences(
         ["findings", "kind", "what will be done"],
         [(count, kind, remedy) for (kind, remedy), count in counts.most_common()],
+        on_terminal=[
+            (f"{count} {kind}", remedy or "") for (kind, remedy), count in counts.most_common()
+        ],
     )
 
 
