@@ -37,6 +37,8 @@ READING_COMMANDS = [
     ("job", "trace", "seen"),
     ("job", "list"),
     ("job", "list", "--status", "failed", "--since", "1h"),
+    ("job", "active"),
+    ("job", "active", "--worker", "nobody", "--json"),
     ("cron", "list"),
 ]
 
