@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +37,7 @@ from peers.measures import (
     throughput,
     waiting_jobs,
 )
+from peers.processes import kill_all
 
 from rrq.embedded import EmbeddedRedis
 
@@ -158,6 +161,12 @@ def circumstances(began: float) -> dict[str, Any]:
     }
 
 
+def ended(number: int, _: object) -> None:
+    """Somebody ends the run: leave no worker behind."""
+    kill_all()
+    os._exit(128 + number)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="NAMES", help=f"some of {','.join(NAMES)}")
@@ -176,6 +185,8 @@ if __name__ == "__main__":
     chosen = options.only.split(",") if options.only else list(NAMES)
     if unknown := set(chosen) - set(NAMES):
         parser.error(f"--only: there is no {', '.join(sorted(unknown))}; there are {NAMES}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ended)
     if options.from_json:
         measured = json.loads(options.from_json.read_text())
     else:

@@ -38,7 +38,7 @@ class WorkerSettings:
 
     functions = [noop, stamp, sleep, mark]  # noqa: RUF012 - arq wants a list
     redis_settings = REDIS_SETTINGS
-    max_jobs = int(os.environ.get("BENCH_IN_FLIGHT", 0)) or 100
+    max_jobs = int(os.environ.get("BENCH_IN_FLIGHT", 0)) or 32
     poll_delay = 0.01
     log_results = False
     job_timeout = work.TUNED_SECONDS if work.IS_TUNED else 300
@@ -68,7 +68,7 @@ async def producer() -> AsyncIterator[work.Producer]:
 PEER = work.Peer(
     title="arq",
     packages=("arq", "redis", "hiredis", "uvloop"),
-    settings="`max_jobs` 100, `poll_delay` 0.01 s instead of 0.5, uvloop and hiredis",
+    settings="`max_jobs` 32 for short jobs, `poll_delay` 0.01 s instead of 0.5, uvloop and hiredis",
     reliability="A job stays in the queue until its result is stored; a mark keeps others from "
     "it for `job_timeout` (300 s) and 10 s more. Tuned: `job_timeout` 10 s.",
     results="return redis.call('zcard', 'arq:queue')",

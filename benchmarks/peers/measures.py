@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import statistics
 import subprocess
 import tempfile
@@ -23,6 +21,7 @@ from typing import Any
 from redis import Redis
 
 from peers.environments import BENCHMARKS, PeerFailed, last_line, python_of, surroundings
+from peers.processes import kill_tree, proportional_memory_mb, started, tree
 from rrq.embedded import EmbeddedRedis
 
 MARK_SECONDS = 3.0
@@ -98,13 +97,12 @@ class Bench:
             "BENCH_SHORT": str(int(are_short)),
         }
         with (self.folder / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(
+            worker = started(
                 [*self._module, "worker"],
                 **self._options(needs),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
         try:
             yield worker
@@ -114,7 +112,7 @@ class Bench:
     @contextmanager
     def trickle(self, seconds: float) -> Iterator[None]:
         """A job a second is put in meanwhile."""
-        producer = subprocess.Popen(
+        producer = started(
             [*self._module, "trickle", json.dumps(seconds)],
             **self._options(),
             stdout=subprocess.DEVNULL,
@@ -123,8 +121,7 @@ class Bench:
         try:
             yield
         finally:
-            producer.kill()
-            producer.wait()
+            kill_tree(producer)
 
     def empty(self) -> None:
         """Forget all jobs, and what handlers noted."""
@@ -307,42 +304,3 @@ def recovery(bench: Bench) -> dict[str, float | None]:
         "first_seconds": min(back.values(), default=None),
         "last_seconds": max(back.values(), default=None),
     }
-
-
-# -- processes --------------------------------------------------------------------------
-
-
-def tree(pid: int) -> list[int]:
-    """A process and all its descendants (Linux)."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = int(status.read_text().rpartition(") ")[2].split()[1])
-            children.setdefault(parent, []).append(int(status.parent.name))
-    found, left = [], [pid]
-    while left:
-        found.append(left.pop())
-        left += children.get(found[-1], [])
-    return found
-
-
-def kill_tree(worker: subprocess.Popen[bytes]) -> None:
-    """End a worker and its children at once, as a machine does that loses its power."""
-    if worker.poll() is None:
-        pids = tree(worker.pid)
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-    # Children that had lost their parent before are still in its session.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-
-
-def proportional_memory_mb(pid: int) -> float:
-    """A process' memory; what it shares with others counts in part (Linux)."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    return 0.0

@@ -13,7 +13,7 @@ from peers import work
 
 worker: Worker[Any] = Worker(
     redis_url=f"{work.REDIS}/0",
-    concurrency=int(os.environ.get("BENCH_IN_FLIGHT", 0)) or 100,
+    concurrency=int(os.environ.get("BENCH_IN_FLIGHT", 0)) or 32,
     anyio_kwargs={"use_uvloop": True},
     **({"idle_timeout": work.TUNED_SECONDS} if work.IS_TUNED else {}),
 )
@@ -61,7 +61,7 @@ async def producer() -> AsyncIterator[work.Producer]:
 PEER = work.Peer(
     title="streaq",
     packages=("streaq", "coredis", "uvloop"),
-    settings="`concurrency` 100, `silent` tasks, uvloop",
+    settings="`concurrency` 32 for short jobs, `silent` tasks, uvloop",
     reliability="A job is acknowledged in the transaction that stores its result; a worker renews "
     "its claims, others take over those that were idle for `idle_timeout` (60 s). Tuned: 10 s.",
     results="return redis.call('zcard', 'streaq:default:index:results')",
