@@ -1,4 +1,4 @@
-"""What rrq-top adds to RRQ."""
+"""What rrq-top adds to RRQ: the command `rrq top`."""
 
 from __future__ import annotations
 
@@ -12,4 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def rrq_commands(app: typer.Typer) -> None:
-    """No command yet."""
+    """Add `rrq top`."""
+    from rrq_top.command import add_command
+
+    add_command(app)
