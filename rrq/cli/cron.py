@@ -82,12 +82,14 @@ def run(
 
     Example: rrq cron run "nightly report"
     """
+    from uuid import uuid4
+
     from rrq.cli.session import session
     from rrq.job_request import new_job
 
     async def ask(store: JobStore) -> tuple[str, Enqueued]:
         entry = _entry(name, store.settings)
-        new = new_job(entry.request(), store.settings, store.keys)
+        new = new_job(entry.request(), str(uuid4()), store.settings, store.keys)
         [answer] = await store.jobs.enqueue([new])
         return new.queue, answer
 

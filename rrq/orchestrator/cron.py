@@ -9,6 +9,7 @@ import asyncio
 import logging
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from rrq.cron import CronEntry
 from rrq.job_request import new_job
@@ -63,7 +64,7 @@ class CronTicker:
     async def _look_at(self, entry: CronEntry, slot: datetime) -> None:
         if self.settled_slots.get(entry.name) == slot:
             return
-        new = new_job(entry.request(), self._settings, self._store.keys)
+        new = new_job(entry.request(), str(uuid4()), self._settings, self._store.keys)
         tick = await self._link.persist(
             lambda: self._store.cron.tick(
                 entry.name,

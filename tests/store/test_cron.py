@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -15,7 +16,7 @@ async def tick(store: JobStore, slot: datetime, **changes: object) -> Tick:
     options: dict[str, object] = {"grace_seconds": 60.0, "misfire": "skip", **changes}
     definition = str(options.pop("definition", HOURLY))
     request = JobRequest("report", unique_key=options.pop("unique_key", None))  # type: ignore[arg-type]
-    new = new_job(request, store.settings, store.keys)
+    new = new_job(request, str(uuid4()), store.settings, store.keys)
     return await store.cron.tick("nightly", definition, slot, new, **options)  # type: ignore[arg-type]
 
 

@@ -68,7 +68,7 @@ def test_lua_writes_a_time_as_python_does(
         store = JobStore(settings)
         requests = [JobRequest("f", job_id=f"t{i}", defer_until=at) for i, at in enumerate(moments)]
         answers = await store.jobs.enqueue(
-            [new_job(request, settings, store.keys) for request in requests]
+            [new_job(request, f"t{i}", settings, store.keys) for i, request in enumerate(requests)]
         )
         found = []
         for answer in answers:
