@@ -57,16 +57,6 @@ def job_ids(ctx: typer.Context, incomplete: str) -> list[str]:
     return _from_redis(ctx, incomplete, collect)
 
 
-def live_job_ids(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Jobs that run or wait."""
-
-    async def collect(store: JobStore, found: list[str]) -> None:
-        found += await _running_ids(store)
-        found += await _waiting_ids(store)
-
-    return _from_redis(ctx, incomplete, collect)
-
-
 def dead_job_ids(ctx: typer.Context, incomplete: str) -> list[str]:
     """The newest jobs of a dead letter queue, the one that `--dlq-name` names."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.cli.groups import command_group
 from rrq.hookspecs import hookimpl
 
@@ -33,7 +33,12 @@ DurationOption = Annotated[
 
 
 def submit(
-    function: Annotated[str, typer.Argument(metavar="FUNCTION", help="The handler's name.")],
+    function: Annotated[
+        str,
+        typer.Argument(
+            metavar="FUNCTION", help="The handler's name.", autocompletion=candidates.function_names
+        ),
+    ],
     args: Annotated[
         str, typer.Option("--args", metavar="JSON", help="Positional arguments, an array.")
     ] = "[]",
@@ -41,7 +46,13 @@ def submit(
         str, typer.Option("--kwargs", metavar="JSON", help="Keyword arguments, an object.")
     ] = "{}",
     queue: Annotated[
-        str | None, typer.Option("--queue", metavar="QUEUE", help="Bare or full; else the default.")
+        str | None,
+        typer.Option(
+            "--queue",
+            metavar="QUEUE",
+            help="Bare or full; else the default.",
+            autocompletion=candidates.queue_names,
+        ),
     ] = None,
     delay: Annotated[
         float, typer.Option("--delay", metavar="SECONDS", min=0, help="Not before this long.")
@@ -85,7 +96,12 @@ def generate_jobs(
     queue: options.QueuesOption = None,
     status: Annotated[
         list[str] | None,
-        typer.Option("--status", metavar="STATUS", help="A state; may be repeated; else all."),
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="A state; may be repeated; else all.",
+            autocompletion=candidates.statuses,
+        ),
     ] = None,
     age_hours: Annotated[
         float, typer.Option("--age-hours", min=0, help="The age of the oldest, at most.")
@@ -167,10 +183,21 @@ def stress_test(
     duration: DurationOption = 60.0,
     queues: Annotated[
         list[str] | None,
-        typer.Option("--queues", metavar="QUEUE", help="A queue; may be repeated."),
+        typer.Option(
+            "--queues",
+            metavar="QUEUE",
+            help="A queue; may be repeated.",
+            autocompletion=candidates.queue_names,
+        ),
     ] = None,
     function: Annotated[
-        str, typer.Option("--function", metavar="NAME", help="The handler that gets a number.")
+        str,
+        typer.Option(
+            "--function",
+            metavar="NAME",
+            help="The handler that gets a number.",
+            autocompletion=candidates.function_names,
+        ),
     ] = "test_stress",
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import dlq_sweep, options, render
+from rrq.cli import candidates, dlq_sweep, options, render
 from rrq.cli.dead_letters import (
     COLUMNS,
     Choice,
@@ -122,7 +122,10 @@ def stats(
 
 
 def inspect(
-    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id.")],
+    job_id: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="The job's id.", autocompletion=candidates.dead_job_ids),
+    ],
     raw: Annotated[bool, typer.Option("--raw", help="Print the hash in Redis as JSON.")] = False,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.cli.dead_letters import (
     COLUMNS,
     Choice,
@@ -68,7 +68,12 @@ def requeue(
     dry_run: DryRunOption = False,
     target_queue: Annotated[
         str | None,
-        typer.Option("--target-queue", metavar="QUEUE", help="Into this queue; else its own."),
+        typer.Option(
+            "--target-queue",
+            metavar="QUEUE",
+            help="Into this queue; else its own.",
+            autocompletion=candidates.queue_names,
+        ),
     ] = None,
     rate: Annotated[
         float | None,

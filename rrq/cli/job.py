@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import job_active, job_explain, job_list, options, render
+from rrq.cli import candidates, job_active, job_explain, job_list, options, render
 from rrq.cli.groups import command_group
 from rrq.exc import JobNotFound, MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from rrq.store.jobs import CancelAnswer, Replay
     from rrq.store.store import JobStore
 
-JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+JobId = Annotated[
+    str, typer.Argument(metavar="ID", help="The job's id.", autocompletion=candidates.job_ids)
+]
 
 
 @hookimpl
@@ -146,7 +148,12 @@ def replay(
     job_id: JobId,
     queue: Annotated[
         str | None,
-        typer.Option("--queue", metavar="QUEUE", help="Another queue than the job's own."),
+        typer.Option(
+            "--queue",
+            metavar="QUEUE",
+            help="Another queue than the job's own.",
+            autocompletion=candidates.queue_names,
+        ),
     ] = None,
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,12 @@ def active(
     queue: options.QueueOption = None,
     worker: Annotated[
         str | None,
-        typer.Option("--worker", metavar="ID", help="Only jobs of this worker."),
+        typer.Option(
+            "--worker",
+            metavar="ID",
+            help="Only jobs of this worker.",
+            autocompletion=candidates.worker_ids,
+        ),
     ] = None,
     limit: options.LimitOption = 50,
     max_scan: options.MaxScanOption = 1000,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def explain(
     job_id: Annotated[
         str,
-        typer.Argument(metavar="ID", help="The job's id.", autocompletion=candidates.live_job_ids),
+        typer.Argument(metavar="ID", help="The job's id.", autocompletion=candidates.job_ids),
     ],
     config: options.ConfigOption = None,
     redis_dsn: options.RedisDsnOption = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.cli.moments import moment, resolved
 from rrq.suggestion import did_you_mean
 
@@ -27,13 +27,17 @@ def list_jobs(
             "--status",
             metavar="STATUS",
             help="pending, active, retrying, completed, failed or cancelled; may be repeated.",
+            autocompletion=candidates.statuses,
         ),
     ] = None,
     queue: options.QueueOption = None,
     function: Annotated[
         str | None,
         typer.Option(
-            "--function", metavar="NAME", help="Only this function; with or without executor#."
+            "--function",
+            metavar="NAME",
+            help="Only this function; with or without executor#.",
+            autocompletion=candidates.function_names,
         ),
     ] = None,
     error: Annotated[

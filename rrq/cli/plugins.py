@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rrq.cli import options, render
+from rrq.cli import candidates, options, render
 from rrq.cli.groups import command_group
 from rrq.exc import ConfigError
 from rrq.hookspecs import hookimpl
@@ -52,7 +52,13 @@ def list_plugins(
 
 
 def show_plugin(
-    name: Annotated[str, typer.Argument(help="The plugin's name, as in `rrq plugins list`.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The plugin's name, as in `rrq plugins list`.",
+            autocompletion=candidates.plugin_names,
+        ),
+    ],
     config: options.ConfigOption = None,
     json: options.JsonOption = False,
 ) -> None:

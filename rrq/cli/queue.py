@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rrq.cli import options, queue_stats, render
+from rrq.cli import candidates, options, queue_stats, render
 from rrq.cli.groups import command_group
 from rrq.exc import MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 COUNTED = ("enqueued", "completed", "failed", "retried", "lost")
 """What `queue list` shows of all that was counted; `per minute` is what completed in the last 5."""
 
-QueueName = Annotated[str, typer.Argument(metavar="NAME", help="The queue; bare or full name.")]
+QueueName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="The queue; bare or full name.", autocompletion=candidates.queue_names
+    ),
+]
 
 
 @hookimpl
