@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ VARIABLES = {"--config": "RRQ_CONFIG", "--redis-dsn": "RRQ_REDIS_DSN"}
 """What an option is read from when it is not given."""
 
 COMMON = ("--config", "--redis-dsn", "--json", "--no-truncate")
-"""Options that are described once, at the top of the page."""
+"""Options that are described once, at the top of the page; a plugin's may mean something else."""
 
 ALIASES = {"check": "health"}
 """Names that help does not show."""
@@ -215,7 +216,7 @@ def _usage(path: str, command: Any) -> str:
 def _row(parameter: Any) -> str:
     named = _spelt(parameter)
     if parameter.param_type_name == "argument":
-        named = f"`{_metavar(parameter)}`"
+        named = f"`{_metavar(parameter).removeprefix('-- ')}`"
     cells = (named, _default(parameter), _meaning(parameter))
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
@@ -259,7 +260,15 @@ def _bounds(parameter: Any) -> str:
 
 
 def _is_common(parameter: Any) -> bool:
-    return bool(set(parameter.opts) & set(COMMON))
+    return bool(set(parameter.opts) & set(COMMON)) and parameter.help in _common_texts()
+
+
+@cache
+def _common_texts() -> frozenset[str]:
+    """What the commands of RRQ itself say of these options."""
+    own = [command for path, command in walk(_root()) if path.split()[0] == "queue"]
+    options = [one for command in own for one in command.params]
+    return frozenset(one.help for one in options if set(one.opts) & set(COMMON))
 
 
 def _common_rows(commands: list[tuple[str, Any]]) -> Iterator[str]:

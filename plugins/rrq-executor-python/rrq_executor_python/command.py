@@ -35,7 +35,10 @@ def run_python(
         typer.Option(min=1, help="Handlers at once. Default: 32.", show_default=False),
     ] = None,
 ) -> None:
-    """Run a Python executor: requests on stdin, outcomes on stdout."""
+    """Run a Python executor: requests on stdin, outcomes on stdout.
+
+    Example: rrq executor python --settings executor_config.python_executor_settings
+    """
     given = {"--settings": settings, "--config": config, "--max-in-flight": max_in_flight}
     options = []
     for name, value in given.items():
