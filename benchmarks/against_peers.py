@@ -43,6 +43,7 @@ from rrq.embedded import EmbeddedRedis
 
 QUICK = Extent(
     jobs=3_000,
+    run_seconds=270.0,
     start_seconds=10.0,
     enqueue_seconds=0.3,
     fill_seconds=1.5,
@@ -67,12 +68,14 @@ def main(names: list[str], extent: Extent) -> dict[str, Any]:
     began = time.monotonic()
     print("making the environments", file=sys.stderr, flush=True)
     failed = made(names)
+    # Environments are made once: their time is not the run's.
+    start = time.monotonic()
     results: Results = {name: {"failed": {"environment": why}} for name, why in failed.items()}
     whole = [name for name in names if name not in failed]
     for name in whole:
-        results[name] = speeds(name, extent)
+        results[name] = speeds(name, extent, start + 0.7 * extent.run_seconds)
         print(page.line(name, results[name]), flush=True)
-    recoveries(whole, extent, results)
+    recoveries(whole, extent, results, start + 0.9 * extent.run_seconds)
     return {
         "run": {**circumstances(began), "waiting_jobs": extent.waiting_jobs},
         "results": {name: results[name] for name in names},
@@ -90,7 +93,7 @@ def made(names: list[str]) -> dict[str, str]:
     return failed
 
 
-def speeds(name: str, extent: Extent) -> dict[str, Any]:
+def speeds(name: str, extent: Extent, until: float) -> dict[str, Any]:
     """All measures of one library that want the machine for themselves."""
     found: dict[str, Any] = {"failed": {}}
     try:
@@ -104,20 +107,20 @@ def speeds(name: str, extent: Extent) -> dict[str, Any]:
                 ("waiting_seconds", waiting_jobs),
             ):
                 if len(found["failed"]) < MOST_FAILURES:
-                    attempt(found, measure, taken, ready)
+                    attempt(found, measure, taken, ready, until)
     except Exception as error:
         found["failed"]["start"] = reason(error)
     return found
 
 
-def recoveries(names: list[str], extent: Extent, results: Results) -> None:
+def recoveries(names: list[str], extent: Extent, results: Results, until: float) -> None:
     """The test of recovery, of several libraries at a time."""
     print("killing workers and waiting for their jobs", file=sys.stderr, flush=True)
 
     def recovered(name: str, reliability: str) -> None:
         try:
             with bench(name, extent, reliability) as ready:
-                attempt(results[name], f"recovery_{reliability}", recovery, ready)
+                attempt(results[name], f"recovery_{reliability}", recovery, ready, until)
         except Exception as error:
             results[name]["failed"][f"recovery_{reliability}"] = reason(error)
 
@@ -128,9 +131,16 @@ def recoveries(names: list[str], extent: Extent, results: Results) -> None:
 
 
 def attempt(
-    found: dict[str, Any], measure: str, taken: Callable[[Bench], Any], ready: Bench
+    found: dict[str, Any],
+    measure: str,
+    taken: Callable[[Bench], Any],
+    ready: Bench,
+    until: float,
 ) -> None:
-    """One measure, or why there is none."""
+    """One measure, or why there is none; begun before `until` (monotonic seconds) or not at all."""
+    if time.monotonic() > until:
+        found["failed"][measure] = "not begun, the time of the run was over"
+        return
     try:
         found[measure] = taken(ready)
     except Exception as error:

@@ -34,10 +34,12 @@ class Extent:
 
     Attributes:
         start_seconds: how long a worker may take until it has done its first job.
+        run_seconds: what is not begun by then, of the whole run, is left out.
     """
 
     jobs: int = 50_000
     start_seconds: float = 20.0
+    run_seconds: float = 1140.0
     enqueue_seconds: float = 2.0
     fill_seconds: float = 6.0
     throughput_seconds: float = 8.0
