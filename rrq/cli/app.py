@@ -15,7 +15,7 @@ import typer
 
 from rrq.cli import options
 from rrq.cli.groups import Group, keep_only, new_app
-from rrq.plugins import PACKAGES, Plugins, load_plugins
+from rrq.plugins import Plugins, load_plugins
 
 OPEN_GROUPS = {"executor"}
 """Groups that plugins add commands to: these need the plugins although RRQ knows the name."""
@@ -78,11 +78,6 @@ class Root(Group):
         """Where a command that is not there may be found."""
         if options.uses_only_builtin_plugins():
             return "Plugins are switched off by --no-plugins."
-        python = self.plugins.registry.record("python")
-        if name == "executor" and python is None:
-            return f"To have `rrq executor python`: pip install {PACKAGES['python']}"
-        if name == "executor" and python and python.reason:
-            return f"Plugin {python.origin} is {python.status}: {python.reason}"
         return "If a plugin should have it: `rrq plugins list` shows how each one is."
 
 

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     Info = CommandInfo | TyperInfo
 
 
-def command_group(app: typer.Typer, name: str, help: str) -> typer.Typer:
-    """The group `rrq NAME`: the one that is there, or a new one with this help."""
+def command_group(
+    app: typer.Typer, name: str, help: str, cls: type[Group] | None = None
+) -> typer.Typer:
+    """The group `rrq NAME`: the one that is there, or a new one with this help and class."""
     for path, info in _walk(app):
         if path == name and (group := getattr(info, "typer_instance", None)):
             return group  # type: ignore[no-any-return]
-    group = new_app()
+    group = new_app(**({"cls": cls} if cls else {}))
     app.add_typer(group, name=name, help=help)
     return group
 

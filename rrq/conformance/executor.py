@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 
 from rrq.conformance import executor_flow as flow
 from rrq.conformance import executor_requests as requests
@@ -50,13 +50,18 @@ LAST = "stdout carries the protocol and nothing else"
 
 
 async def check_executor(
-    subject: Subject, passed: Callable[[Point], None] = lambda point: None
+    subject: Subject,
+    passed: Callable[[Point], None] = lambda point: None,
+    *,
+    only: Sequence[str] | None = None,
 ) -> Report:
     """Check an executor.
 
     Args:
         subject: what is checked.
         passed: told of each point as soon as it is decided.
+        only: points whose name has one of these texts in it; the first and the last are always
+            looked at. None or none: all.
 
     Raises:
         RRQError: the program cannot be started.
@@ -64,7 +69,10 @@ async def check_executor(
     bench = Bench(subject)
     points: list[Point] = []
     try:
+        wanted = names(only)
         for name, look in POINTS:
+            if name not in wanted:
+                continue
             if points and points[0].status == "wrong":
                 note = f"not tried: {FIRST[: -len('is answered')]}must be answered first"
                 points.append(Point(name=name, status="absent", note=note))
@@ -105,7 +113,10 @@ def _stdout(faults: list[str]) -> Point:
     return Point(name=LAST, status="wrong", note=f"{faults[0]}{more}")
 
 
-def names() -> Iterator[str]:
-    """The names of all points."""
-    yield from (name for name, _ in POINTS)
-    yield LAST
+def names(only: Sequence[str] | None = None) -> list[str]:
+    """The names of the points that are looked at."""
+    return [
+        name
+        for name in (*(name for name, _ in POINTS), LAST)
+        if not only or name in (FIRST, LAST) or any(text in name for text in only)
+    ]

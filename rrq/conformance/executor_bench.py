@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Literal
 
 from rrq.conformance.executor_process import (
+    SILENCE_SECONDS,
     AbsentPoint,
     Answer,
     CheckedProcess,
@@ -74,6 +75,7 @@ class Bench:
     Attributes:
         subject: what is checked.
         shape: how its echo gives arguments back; None until it is known.
+        has_every_handler: whether it succeeds whatever the handler's name.
         transcript: what was exchanged in this point.
         faults: what a worker would have replaced its processes for.
     """
@@ -81,8 +83,10 @@ class Bench:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.shape: EchoShape | None = None
+        self.has_every_handler = False
         self.transcript: deque[Line] = deque(maxlen=LINES_KEPT)
         self._process: CheckedProcess | None = None
+        self._is_plain = False
         self._past_faults: list[str] = []
         self._numbers = count(1)
 
@@ -103,12 +107,15 @@ class Bench:
         process = CheckedProcess(
             self.subject.command, self.subject.limit_seconds, self.transcript.append, features
         )
-        await process.start()
+        await process.start(0 if self._is_plain else SILENCE_SECONDS)
         return process
 
     async def dismiss(self, process: CheckedProcess) -> None:
         """End a process, and remember what it did wrong."""
         await process.kill()
+        # One that spoke and said no hello need not be waited for the next time.
+        if process.has_spoken and process.was_told_features:
+            self._is_plain = process.hello is None
         self._past_faults += process.faults
         process.faults = []
 
@@ -118,9 +125,27 @@ class Bench:
             process, self._process = self._process, None
             await self.dismiss(process)
 
+    def blame(self, process: CheckedProcess, sign: str) -> None:
+        """Count faults that have this in them against the point, not against stdout as such.
+
+        Raises:
+            WrongPoint: there is one.
+        """
+        mine = [fault for fault in process.faults if sign in fault]
+        process.faults = [fault for fault in process.faults if sign not in fault]
+        if mine:
+            raise WrongPoint(mine[0])
+
+    async def introduced(self) -> CheckedProcess:
+        """The process that the points share, which has spoken, and said hello if it ever will."""
+        process = await self.process()
+        if not process.has_spoken:
+            await self.succeed(process)
+        return process
+
     async def max_in_flight(self) -> int:
         """How many requests it wants at once."""
-        hello = (await self.process()).hello
+        hello = (await self.introduced()).hello
         return hello.max_in_flight or 1 if hello else 1
 
     # -- requests -----------------------------------------------------------------------
@@ -172,6 +197,8 @@ class Bench:
         Raises:
             AbsentPoint: it is not there.
         """
+        if self.has_every_handler:
+            raise AbsentPoint("not tried: it has a handler for every name")
         answer = await self.call(function_name, *args, **context)
         if answer.outcome.error_type == HANDLER_NOT_FOUND:
             raise AbsentPoint(f"not tried: it has no handler `{function_name}`")

@@ -69,6 +69,8 @@ class CheckedProcess:
     Attributes:
         hello: what it said of itself, if it did.
         faults: what it printed that a worker would replace it for.
+        has_spoken: whether it printed anything.
+        was_told_features: whether it may say hello.
     """
 
     def __init__(
@@ -86,14 +88,16 @@ class CheckedProcess:
         self._features = features
         self._expected: list[Expectation] = []
         self._answered: set[str] = set()
-        self._has_spoken = False
+        self._last_outcome = b""
+        self.has_spoken = False
+        self.was_told_features = features is not None
         self._spoke = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- its life -----------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Start it, and wait for its first line or half a second of silence.
+    async def start(self, silence_seconds: float = SILENCE_SECONDS) -> None:
+        """Start it, and wait for its first line, or so much silence.
 
         Raises:
             RRQError: the program cannot be run.
@@ -123,7 +127,7 @@ class CheckedProcess:
         spoke = asyncio.create_task(self._spoke.wait())
         await asyncio.wait(
             [spoke, self._tasks[0]],
-            timeout=SILENCE_SECONDS,
+            timeout=silence_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
         spoke.cancel()
@@ -144,15 +148,13 @@ class CheckedProcess:
         """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._limit_seconds):
-                status = await self._process.wait()
+                await self._process.wait()
                 await asyncio.wait(self._tasks)
-        except TimeoutError:
-            what = "closes its stdout" if self._process.returncode is not None else "ends"
-            raise WrongPoint(
-                f"{self._limit_seconds:g} s after the end of its stdin it has not: {what}"
-            ) from None
+        status = self._process.returncode
+        if status is None:
+            raise WrongPoint(f"it goes on, {self._limit_seconds:g} s after the end of its stdin")
         if _has_group(self._process.pid):
             raise WrongPoint("it ended, but a process that it started goes on")
         return status
@@ -177,6 +179,8 @@ class CheckedProcess:
             WrongPoint: it takes no more.
         """
         expectation = Expectation(job_ids, asyncio.get_running_loop().create_future())
+        # Looked at, so that asyncio does not complain of an answer that nobody waits for any more.
+        expectation.answer.add_done_callback(lambda done: done.cancelled() or done.exception())
         if job_ids:
             self._expected.append(expectation)
         await self.write(line + b"\n")
@@ -243,7 +247,7 @@ class CheckedProcess:
         if not line.strip():
             return
         self._write_down(Line("executor", shown(line)))
-        is_first, self._has_spoken = not self._has_spoken, True
+        is_first, self.has_spoken = not self.has_spoken, True
         self._spoke.set()
         try:
             fields = parse(line.decode())
@@ -262,7 +266,7 @@ class CheckedProcess:
 
     def _take_hello(self, hello: Hello, is_first: bool, line: bytes) -> None:
         if self._features is None:
-            self.faults.append(f"it says hello though nobody told it to: {shown(line)}")
+            self.faults.append(f"hello, though nobody told it to: {shown(line)}")
         elif not is_first:
             self.faults.append(f"a hello must be the first line: {shown(line)}")
         elif hello.protocol_version != "1":
@@ -274,6 +278,13 @@ class CheckedProcess:
 
     def _take_outcome(self, outcome: ExecutionOutcome, result: Any, line: bytes) -> None:
         expectation = self._expecting(outcome.job_id)
+        is_repeated, self._last_outcome = line == self._last_outcome, line
+        is_lost = expectation is None and outcome.job_id == "unknown" and not is_repeated
+        if is_lost and len(self._expected) == 1:
+            why = shown(outcome.error_message or "no message")
+            wrong = WrongPoint(f"a request is answered as unknown, not as its job: {why}")
+            self._expected.pop().answer.set_exception(wrong)
+            return
         if expectation is None:
             again = "answers a second time" if outcome.job_id in self._answered else "was not asked"
             self.faults.append(f"{shown(outcome.job_id)} {again}: {shown(line)}")

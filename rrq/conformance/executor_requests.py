@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rrq.conformance import vectors
 from rrq.conformance.executor_bench import Bench, check_status
@@ -13,6 +15,11 @@ from rrq.conformance.vectors import Case
 from rrq.protocol import HANDLER_NOT_FOUND, MAX_MESSAGE_BYTES
 
 VERSION_MESSAGE = "Unsupported protocol version"
+
+PRINTED = "a word from a handler"
+
+PAUSE_SECONDS = 0.03
+"""Between pieces, so that they are read one by one."""
 
 BIG_BYTES = 4 * 1024 * 1024
 
@@ -59,8 +66,8 @@ async def _understand(bench: Bench, case: Case) -> None:
             return
     process = await bench.process()
     answer = await process.answer(await process.send(line, expected["job_id"]))
-    if is_unusual and answer.outcome.error_type == HANDLER_NOT_FOUND:
-        return  # As it should be: it is no handler's name.
+    if is_unusual and answer.outcome.status == "error":
+        return  # It is no handler's name; in which words is another point's affair.
     bench.check_echo(answer, vectors.text(expected["args"]), vectors.text(expected["kwargs"]))
 
 
@@ -115,6 +122,7 @@ async def unknown_handler(bench: Bench) -> str:
     """A handler that is not there is told by the reserved error type."""
     answer = await bench.call("no_such_handler")
     if answer.outcome.status == "success":
+        bench.has_every_handler = True
         raise AbsentPoint("not tried: it has a handler for every name")
     check_status(answer, "error")
     if answer.outcome.error_type != HANDLER_NOT_FOUND:
@@ -197,14 +205,19 @@ async def blank_lines(bench: Bench) -> str:
 async def pieces(bench: Bench) -> str:
     """A request that arrives in pieces is put together."""
     process = await bench.process()
-    job_id, line = bench.good_request(word="\u00e9\U0001f600")
-    if not line.isascii() or bench.subject.function is None:
-        line = line.replace(json.dumps("\u00e9\U0001f600").encode(), '"\u00e9\U0001f600"'.encode())
-    for byte in line[:-1]:
-        await process.write(bytes([byte]))
-    answer = await process.answer(await process.send(line[-1:], job_id))
-    bench.check_good(answer, "\u00e9\U0001f600")
-    return f"{len(line)} pieces"
+    word = "\u00e9\U0001f600"
+    job_id, line = bench.good_request(word=word)
+    line = line.replace(json.dumps(word).encode(), f'"{word}"'.encode())
+    # One of the cuts goes through a character.
+    cuts = (0, 1, len(line) // 3, max(2, line.find(b"\xf0") + 2), len(line))
+    for begin, end in pairwise(sorted(cuts)):
+        if end < len(line):
+            await process.write(line[begin:end])
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            answer = await process.answer(await process.send(line[begin:], job_id))
+    bench.check_good(answer, word)
+    return f"{len(cuts) - 1} pieces"
 
 
 async def big_request(bench: Bench) -> str:
@@ -240,12 +253,9 @@ async def same_job_again(bench: Bench) -> str:
 async def printing(bench: Bench) -> str:
     """What a handler prints does not get onto the protocol's stdout."""
     process = await bench.process()
-    before = len(process.faults)
-    await bench.try_handler(bench.subject.handlers.print, "a word from a handler")
+    await bench.try_handler(bench.subject.handlers.print, PRINTED)
     await bench.succeed(process)
-    if faults := process.faults[before:]:
-        del process.faults[before:]
-        raise WrongPoint(faults[0])
+    bench.blame(process, PRINTED)
     return ""
 
 

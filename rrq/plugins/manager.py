@@ -37,6 +37,8 @@ BUILTIN = [
     "rrq.cli.demo",
     "rrq.cli.init",
     "rrq.cli.debug",
+    "rrq.cli.executor_check",
+    "rrq.cli.producer_check",
     "rrq.orchestrator.routing",
     "rrq.cli.plugins",
 ]

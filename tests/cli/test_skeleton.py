@@ -282,14 +282,16 @@ def test_completion_knows_the_commands_of_plugins(site: Site) -> None:
     assert ran.stderr == ""
 
 
-def test_the_executor_group_names_the_package_when_nobody_offers_it() -> None:
-    from rrq.cli.app import Root
+def test_the_executor_group_names_the_package_when_nobody_offers_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from rrq.cli import options
+    from rrq.cli.executor_check import ExecutorGroup
     from rrq.plugins import Plugins
 
-    class Alone(Root):
-        plugins = Plugins()
+    monkeypatch.setattr(options, "plugins", lambda config: Plugins())
 
-    advice = Alone(name="rrq").advice("executor")
+    advice = ExecutorGroup(name="executor").advice("python")
 
     assert advice == "To have `rrq executor python`: pip install rrq-executor-python"
 

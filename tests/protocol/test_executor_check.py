@@ -1,0 +1,209 @@
+"""`rrq executor check`: right executors pass, wrong ones are caught for what is wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rrq.conformance.executor import FIRST, LAST, check_executor, names
+from rrq.conformance.executor_bench import Handlers, Subject
+from rrq.conformance.report import Report
+from rrq.exc import RRQError
+from tests.support.documents import CHECKOUT
+
+EXECUTORS = Path(__file__).parent / "executors"
+REFERENCE = CHECKOUT / "reference" / "python"
+SCHEMA = CHECKOUT / "docs" / "reference" / "schemas" / "cli" / "executor-check.json"
+
+RIGHT = {
+    "reference": [sys.executable, str(REFERENCE / "check_handlers.py")],
+    "plain": [sys.executable, str(EXECUTORS / "plain.py")],
+    "runtime": [
+        sys.executable,
+        "-m",
+        "rrq_executor_python",
+        "--settings",
+        "runtime_handlers.settings",
+    ],
+}
+
+SLOW = (
+    "no hello",
+    "values come back",
+    "some megabytes",
+    "too long",
+    "deadline",
+    "end of stdin",
+)
+"""What takes the largest part of a check's time, and is left out where it is not the matter."""
+
+WRONG: dict[str, dict[str, str]] = {
+    "prints_to_stdout": {LAST: "a line is no message"},
+    "answers_under_another_id": {FIRST: "check-1 is not answered within", LAST: "was not asked"},
+    "answers_twice": {LAST: "answers a second time"},
+    "never_flushes": {FIRST: "check-1 is not answered within"},
+    "dies_of_bad_lines": {
+        "a line that is no request is answered": "no JSON: unknown is not answered: ",
+        "a doubtful request does no harm": "is not answered: ",
+    },
+    "ignores_bad_lines": {
+        "a line that is no request is answered": "no JSON: unknown is not answered within",
+        "a doubtful request does no harm": "is not answered within",
+    },
+    "takes_every_version": {
+        "a request of another version is refused": "version 2: its status is success, not error"
+    },
+    "takes_nan": {"a line that is no request is answered": "NaN: its status is success"},
+    "calls_a_missing_handler_an_error": {
+        "an unknown handler is told as such": 'its error_type is "KeyError"'
+    },
+    "delays_in_words": {"a handler can ask for another attempt": "its answer is no outcome"},
+    "runs_one_after_the_other": {"long requests do not hold up a short one": "hold up a short one"},
+    "ignores_cancel": {"a cancelled request stops": "is not answered within"},
+    "answers_a_cancel_for_nothing": {LAST: "answers a second time"},
+    "joins_accents": {"values come back as they were sent": "a letter and its combining mark"},
+    "reads_64_kib_lines": {"requests of every form are understood": "a megabyte of arguments"},
+    "takes_chunks_for_lines": {
+        "a request that arrives in pieces is put together": "is answered as unknown",
+        LAST: "unknown was not asked",
+    },
+    "greets_unasked": {"it says no hello to a worker that knows none": "nobody told it to"},
+    "greets_late": {LAST: "a hello must be the first line"},
+    "outlives_its_stdin": {"at an end of stdin within a line it ends": "it goes on"},
+    "leaves_a_child": {"at an end of stdin within a line it ends": "that it started goes on"},
+}
+"""Ways to be wrong, and the points that find it, with a part of what they say."""
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, Report]:
+    """The reports on all executors, which are checked side by side."""
+
+    async def check(subject: Subject, only: Sequence[str] | None) -> Report:
+        async with at_once:
+            return await check_executor(subject, only=only)
+
+    async def check_all() -> list[Report]:
+        return await asyncio.gather(*(check(*one) for one in subjects.values()))
+
+    at_once = asyncio.Semaphore(6)
+    subjects = {name: (Subject(command=command), None) for name, command in RIGHT.items()}
+    quick = [name for name in names() if not any(text in name for text in SLOW)]
+    for way, points in WRONG.items():
+        command = [sys.executable, str(EXECUTORS / "broken.py"), way]
+        subject = Subject(command=command, limit_seconds=2, start_limit_seconds=3)
+        # These are wrong in whatever many points look at.
+        alone = way in ("takes_chunks_for_lines", "outlives_its_stdin", "leaves_a_child")
+        subjects[way] = (subject, [*([] if alone else quick), *points])
+    with contextlib.chdir(EXECUTORS):  # where the handlers of the runtime are
+        return dict(zip(subjects, asyncio.run(check_all()), strict=True))
+
+
+def test_each_broken_executor_is_caught_for_its_own_fault(reports: dict[str, Report]) -> None:
+    found = {
+        way: {one.name: one.note for one in reports[way].points if one.status == "wrong"}
+        for way in WRONG
+    }
+    assert {way: sorted(notes) for way, notes in found.items()} == {
+        way: sorted(expected) for way, expected in WRONG.items()
+    }
+    for way, expected in WRONG.items():
+        for name, part in expected.items():
+            assert part in found[way][name], (way, name)
+
+
+@pytest.mark.parametrize("name", ["reference", "runtime"])
+def test_rrqs_own_executors_are_right_in_every_point(name: str, reports: dict[str, Report]) -> None:
+    assert {point.name: point.status for point in reports[name].points} == dict.fromkeys(
+        names(), "holds"
+    ), reports[name]
+
+
+def test_a_plain_executor_of_version_1_goes_on_being_right(reports: dict[str, Report]) -> None:
+    plain = reports["plain"]
+
+    assert plain.is_good, plain
+    assert {point.name for point in plain.points if point.status == "absent"} == {
+        "it says hello",
+        "a line that is too long is refused",
+        "long requests do not hold up a short one",
+        "a cancelled request stops",
+        "a cancel for nothing is ignored",
+        "a deadline is kept",
+        "progress is reported",
+        "what a handler prints stays off the protocol",
+    }
+
+
+async def test_an_executor_without_an_echo_is_checked_by_a_handler_that_is_named() -> None:
+    subject = Subject(command=RIGHT["reference"], function="sleep", args="[0]")
+
+    report = await check_executor(subject, only=["values", "many requests"])
+
+    status = {point.name: point.status for point in report.points}
+    assert status == {
+        FIRST: "holds",
+        "values come back as they were sent": "absent",
+        "many requests get each its own outcome": "holds",
+        LAST: "holds",
+    }
+
+
+async def test_an_executor_without_any_known_handler_is_told_what_to_do() -> None:
+    subject = Subject(command=RIGHT["reference"], handlers=Handlers(echo="nothing"))
+
+    report = await check_executor(subject)
+
+    assert [(point.name, point.status) for point in report.points[:2]] == [
+        (FIRST, "wrong"),
+        ("it says hello", "absent"),
+    ]
+    assert "--echo" in report.points[0].note
+    assert "--function" in report.points[0].note
+
+
+async def test_a_program_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(RRQError, match="'no-such-program' cannot be started"):
+        await check_executor(Subject(command=["no-such-program"]))
+
+
+def test_the_command_prints_json_of_its_shape() -> None:
+    ran = rrq("--json", "--only", "hello", "--", *RIGHT["reference"])
+
+    assert ran.returncode == 0, ran.stdout
+    found = json.loads(ran.stdout)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text()))
+    assert found["command"] == RIGHT["reference"]
+    assert found["counts"] == {"holds": 4, "absent": 0, "wrong": 0}
+    assert '"type": "hello"' in found["points"][0]["lines"][0]["text"]
+
+
+def test_the_command_tells_what_is_wrong_with_the_lines_that_show_it() -> None:
+    program = [sys.executable, str(EXECUTORS / "broken.py"), "takes_every_version"]
+
+    ran = rrq("--only", "version", "--", *program)
+
+    assert ran.returncode == 1
+    table, lines = ran.stdout.split("\n\n")
+    version = "a request of another version is refused"
+    assert f"{version}\twrong\tversion 2: its status is success, not error" in table
+    assert [line.split("\t")[:2] for line in lines.splitlines()[1:]] == [
+        [version, "check"],
+        [version, "executor"],
+    ]
+    assert '"protocol_version":"2"' in lines
+    assert ran.stderr == "2 hold, 0 are optional and absent, 1 are wrong.\n"
+
+
+def rrq(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `rrq executor check` where the handlers of the runtime are."""
+    words: Sequence[str] = [sys.executable, "-m", "rrq", "executor", "check", *arguments]
+    return subprocess.run(words, cwd=EXECUTORS, capture_output=True, text=True, check=False)
