@@ -130,6 +130,19 @@ def test_at_the_limit_it_stops_and_says_that_there_may_be_more(rrq: Rrq, redis_n
     assert rrq("--limit", "0", *NO_TIME)[2].startswith("3 are wrong")
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_a_terminal_obeys_is_escaped(
+    rrq: Rrq, redis_now: Redis, options: tuple[str, ...]
+) -> None:
+    redis_now.zadd("rrq:queue:\x1b]0;owned\x07", {"\x1b[2Jowned\n12:00 forged": 1})
+
+    _, output, notes = rrq("--repair", "--yes", *options, *NO_TIME)
+
+    assert "owned" in output
+    assert not {"\x1b", "\x07"} & set(output + notes)
+    assert not [line for line in output.splitlines() if line.startswith("12:00")]
+
+
 def test_a_redis_that_is_not_there_is_an_error_of_one_line(rrq: Rrq) -> None:
     port = free_port()
 

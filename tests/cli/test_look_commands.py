@@ -1,4 +1,5 @@
-"""The commands that look and change nothing: `queue list`, `job show`, `dlq list`, `check`.
+"""The commands that look and change nothing: `queue list`, `job show`, `dlq list`, and what all
+of them have in common.
 
 The jobs that they look at stand in Redis as any producer and any worker of 0.9 leaves them.
 """
@@ -19,9 +20,7 @@ from rrq.cli.main import run
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from tests.support.configuration import leave_all_configuration, write
-from tests.support.places import Place
 from tests.support.ports import free_port
-from tests.support.waiting import eventually_blocking
 
 Said = tuple[int, str, str]
 """Exit code, stdout and stderr."""
@@ -298,64 +297,9 @@ def test_a_page_that_cannot_be_is_wrong_usage(rrq: Rrq, option: str, value: str)
     assert notes.splitlines()[1:] == ["Try `rrq dlq list --help`."]
 
 
-# -- rrq check --------------------------------------------------------------------------
-
-
-def succeeded(said: Said) -> Said | None:
-    """What was said, if the exit code is 0."""
-    return None if said[0] else said
-
-
-def test_without_a_worker_the_check_fails_and_says_how_to_start_one(rrq: Rrq) -> None:
-    code, _, notes = rrq("check")
-
-    assert (code, notes) == (1, "No worker is alive: start one with `rrq worker run`.\n")
-
-
-def test_a_worker_that_lives_is_shown_and_the_check_succeeds(
-    rrq: Rrq, place: Place, redis_dsn: str
-) -> None:
-    place.write("rrq.toml", '[rrq.executors.python]\ncmd = ["cat"]\npool_size = 3\n')
-    worker = place.start("rrq", "worker", "run", "--queue", "mail", RRQ_REDIS_DSN=redis_dsn)
-    worker_id = worker.said(": queues mail; ").split("Worker ")[1].split(":")[0]
-    code, table, notes = eventually_blocking(lambda: succeeded(rrq("check")), 20, "its heartbeat")
-    old_name = rrq("health", "--json")
-    worker.stop()
-
-    assert (code, notes) == (0, "")
-    ((shown_id, status, active, capacity, queues, _, ttl_seconds, paused),) = rows(table)
-    assert (shown_id, active, capacity, queues, paused) == (worker_id, "0", "3", "mail", "-")
-    assert status in ("polling", "idle (no jobs)")
-    assert 60 <= int(ttl_seconds) <= 70
-    assert json.loads(old_name[1])[0]["worker"] == worker_id
-    assert rrq("check")[0] == 1
-
-
-def test_the_configuration_alone_is_checked_without_redis(rrq: Rrq) -> None:
-    dsn = f"redis://user:geheim@localhost:{free_port()}/0"
-    write('[rrq]\nmax_lost = 3\n[rrq.executors.python]\ncmd = ["cat"]\n')
-
-    code, table, notes = rrq("check", "--config-only", "--redis-dsn", dsn)
-
-    assert (code, notes) == (0, "")
-    assert ["max_lost", "3", "rrq.toml:2"] in rows(table)
-    assert ["redis_dsn", dsn.replace("geheim", "***"), "--redis-dsn"] in rows(table)
-
-
-def test_a_wrong_executor_table_fails_the_check_of_the_configuration(rrq: Rrq) -> None:
-    write('[rrq.executors.python]\ncmdd = ["cat"]\n')
-
-    code, _, notes = rrq("check", "--config-only")
-
-    assert code == 2
-    assert notes == (
-        'error: rrq.toml:2: [rrq.executors.python] has an unknown key "cmdd". Did you mean "cmd"?\n'
-    )
-
-
 # -- all of them ------------------------------------------------------------------------
 
-LOOKS = (("queue", "list"), ("job", "show", "job-1"), ("dlq", "list"), ("check",))
+LOOKS = (("queue", "list"), ("job", "show", "job-1"), ("dlq", "list"), ("check",), ("doctor",))
 
 
 @pytest.mark.parametrize("command", LOOKS, ids=" ".join)

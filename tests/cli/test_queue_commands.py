@@ -234,9 +234,9 @@ async def test_the_check_shows_which_queues_of_a_worker_are_paused(
     worker = shop.start("rrq", "worker", "run", "--queue", "mail", "--queue", "other")
     await eventually(lambda: redis.zcard("rrq:workers"), 20, "a heartbeat")
 
-    ended = shop.run("rrq", "check")
+    ended = shop.run("rrq", "check", "--wait", "20")
 
-    (row,) = rows(ended)
+    row = ended.stdout.splitlines()[1].split("\t")
     assert (row[4], row[-1]) == ("mail, other", "mail")
     worker.stop()
 

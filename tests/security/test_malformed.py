@@ -85,7 +85,7 @@ async def test_a_health_that_cannot_be_read_hides_no_other_worker(
         await redis.zadd("rrq:workers", {worker_id: alive})
 
     text = await said(place, redis_dsn, "check")
-    workers = json.loads(await said(place, redis_dsn, "check", "--json"))
+    workers = json.loads(await said(place, redis_dsn, "check", "--json"))["workers"]
 
     assert "rrq_worker_good\tpolling" in text
     assert text.count("(its health cannot be read)") >= 8
