@@ -91,7 +91,14 @@ def worker_ids(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def dlq_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """The default dead letter queue: of no other it is known that it is one."""
-    return _offered(incomplete, lambda: [_settings(ctx).default_dlq_name])
+
+    def names() -> Iterable[str]:
+        from rrq.store.keys import Keys
+
+        settings = _settings(ctx)
+        return [Keys(settings.key_prefix).bare_dlq(settings.default_dlq_name)]
+
+    return _offered(incomplete, names)
 
 
 def cron_names(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -127,7 +127,7 @@ def _words(line: str) -> list[str]:
 
 
 def _unquoted(word: str) -> str:
-    for closed in (word, f'{word}"', f"{word}'", word.rstrip("\\")):
+    for closed in (word, word.rstrip("\\"), f'{word}"', f"{word}'"):
         try:
             return "".join(shlex.split(closed))
         except ValueError:
