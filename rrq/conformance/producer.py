@@ -16,6 +16,7 @@ from rrq.conformance.redis_watch import RedisWatch, Write
 from rrq.conformance.report import LINES_KEPT, Line, Point, Report, shown
 from rrq.conformance.vectors import Case
 from rrq.conformance.written_jobs import JobJudge, WrittenJobs
+from rrq.dsn import mask_dsn
 from rrq.exc import RRQError
 from rrq.store.keys import Keys
 
@@ -49,12 +50,15 @@ def check_producer(
         time_limit_seconds: how long the program may run.
 
     Raises:
-        RRQError: the program cannot be started, or the database is not empty.
+        RRQError: the program cannot be started, or the database is not empty or not to be used.
     """
     import redis
 
     keys = Keys()
-    client = redis.Redis.from_url(redis_dsn)
+    try:
+        client = redis.Redis.from_url(redis_dsn)
+    except ValueError as error:
+        raise RRQError(f"{mask_dsn(redis_dsn)} is no address of a Redis: {error}") from None
     try:
         if size := client.dbsize():
             raise RRQError(f"The database holds {size} keys already: give an empty one")
@@ -67,6 +71,8 @@ def check_producer(
         client.delete(keys.mailbox(IDLE_WORKER))
         client.zrem(keys.idle("default"), IDLE_WORKER)
         written = WrittenJobs.read(client, keys)
+    except redis.RedisError as error:
+        raise RRQError(f"Redis at {mask_dsn(redis_dsn)} cannot be used: {error}") from None
     finally:
         client.close()
     file = vectors.load("jobs")

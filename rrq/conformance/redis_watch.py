@@ -43,6 +43,7 @@ class RedisWatch:
     def __init__(self, client: redis.Redis, job_root: str, queue_root: str) -> None:
         self.writes: list[Write] = []
         self._client = client
+        self._database = str(client.get_connection_kwargs().get("db") or 0).encode()
         self._job_root = job_root.encode()
         self._queue_root = queue_root.encode()
         self._step = 0
@@ -86,7 +87,7 @@ class RedisWatch:
         return line.encode() if isinstance(line, str) else bytes(line)
 
     def _see(self, line: bytes) -> None:
-        client, first = _client_of(line)
+        database, client, first = _sender_of(line)
         words = _WORD.finditer(line, first)
         command = _unescaped(next(words)[1]).lower()
         if client == b"lua":
@@ -101,6 +102,8 @@ class RedisWatch:
             elif command in (b"exec", b"discard"):
                 self._transactions.pop(client, None)
         self._was_script = client == b"lua"
+        if database != self._database:
+            return  # Somebody else's, on the same server.
         if command in (b"hset", b"hmset", b"hsetnx"):
             key = _unescaped(next(words)[1])
             if key.startswith(self._job_root):
@@ -115,15 +118,15 @@ class RedisWatch:
 
 _ZADD_FLAGS = frozenset((b"nx", b"xx", b"gt", b"lt", b"ch", b"incr"))
 _WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"')
-_HEAD = re.compile(rb"[0-9.]+ \[[0-9]+ ([^\]]*(?:\][^\]]*)*?)\] \"")
+_HEAD = re.compile(rb"[0-9.]+ \[([0-9]+) ([^\]]*(?:\][^\]]*)*?)\] \"")
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.S)
 _PLAIN = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
 
 
-def _client_of(line: bytes) -> tuple[bytes, int]:
-    """Who sent a command, and where its words begin."""
+def _sender_of(line: bytes) -> tuple[bytes, bytes, int]:
+    """In which database a command was carried out, for whom, and where its words begin."""
     head = _HEAD.match(line)
-    return (head[1], head.end() - 1) if head else (b"", 0)
+    return (head[1], head[2], head.end() - 1) if head else (b"", b"", 0)
 
 
 def _unescaped(word: bytes) -> bytes:

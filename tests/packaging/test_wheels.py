@@ -73,6 +73,13 @@ def test_a_wheel_holds_its_package_with_types_and_nothing_else(
     assert not any("test_" in name or name.endswith((".pyc", "conftest.py")) for name in names)
 
 
+def test_the_wheel_holds_the_test_vectors(dist: Path) -> None:
+    vectors = {path.name for path in (CHECKOUT / "tests" / "vectors").iterdir()}
+    folder = "rrq/conformance/vector_files/"
+    found = {name.removeprefix(folder) for name in contents(dist, "rrq") if folder in name}
+    assert found == vectors
+
+
 def test_the_wheel_holds_every_lua_step(dist: Path) -> None:
     steps = {path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "rrq").rglob("*.lua")}
     assert steps

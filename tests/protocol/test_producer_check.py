@@ -1,0 +1,131 @@
+"""`rrq producer check`: right producers pass, wrong ones are caught by the field that is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from rrq.conformance import vectors
+from rrq.conformance.producer import check_producer
+from rrq.conformance.report import Report
+from rrq.embedded import EmbeddedRedis
+from rrq.exc import RRQError
+from tests.support.documents import CHECKOUT
+
+PRODUCERS = Path(__file__).parent / "producers"
+SCHEMA = CHECKOUT / "docs" / "reference" / "schemas" / "cli" / "producer-check.json"
+
+CLIENT = [sys.executable, str(PRODUCERS / "client.py")]
+REFERENCE = [sys.executable, str(CHECKOUT / "reference" / "python" / "enqueue_vectors.py")]
+PLAIN = [sys.executable, str(PRODUCERS / "plain.py")]
+
+JOB = "job: no more than a function"
+WRONG: dict[str, tuple[str, str]] = {
+    "seconds for milliseconds": (JOB, "its score is"),
+    "local time without an offset": (JOB, "`enqueue_time` is"),
+    "python for json": ("job: only keyword arguments", "`job_kwargs` is no JSON"),
+    "no queue name": (JOB, "`queue_name` is missing"),
+    "a key of the full name": (
+        "job: a queue by its full name",
+        "it waits in queue rrq:queue:bulk, not in bulk",
+    ),
+    "a hash that expires": (JOB, "its hash has a TTL"),
+    "retries for attempts": ("job: attempts", '`max_retries` is "2", not "3"'),
+    "the queue first": ("the hash is there before the queue", "into their queue too early"),
+    "a job of its own": ("nothing else is written", "of function hello is no vector"),
+}
+"""Ways to be wrong, a point that finds it, and a part of what that says."""
+
+
+@pytest.fixture(scope="module")
+def reports() -> Iterator[dict[str, Report]]:
+    """The reports on all producers; each has a database of its own."""
+    commands = {"client": CLIENT, "reference": REFERENCE, "plain": PLAIN}
+    commands |= {way: [*PLAIN, way] for way in ("one transaction", *WRONG)}
+    with EmbeddedRedis(tcp=True) as server, ThreadPoolExecutor(3) as threads:
+        bases = [f"{server.dsn.rpartition('/')[0]}/{number}" for number in range(len(commands))]
+        found = list(threads.map(check_producer, commands.values(), bases))
+        yield dict(zip(commands, found, strict=True))
+
+
+@pytest.mark.parametrize("name", ["client", "reference"])
+def test_rrqs_own_producers_are_right_in_every_point(name: str, reports: dict[str, Report]) -> None:
+    assert wrong(reports[name]) == {}
+    assert reports[name].count("absent") == 0
+
+
+@pytest.mark.parametrize("name", ["plain", "one transaction"])
+def test_a_plain_producer_is_right_without_what_is_optional(
+    name: str, reports: dict[str, Report]
+) -> None:
+    assert wrong(reports[name]) == {}
+    optional = {
+        f"job: {case['name']}"
+        for case in vectors.cases("jobs")
+        if {"unique_keys", "replacing"}.intersection(vectors.needs(case))
+    }
+    is_atomic = name == "one transaction"
+    assert {one.name for one in reports[name].points if one.status == "absent"} == {
+        *optional,
+        "an idle worker is woken",
+        *(() if is_atomic else ("hash and queue are written in one step",)),
+    }
+
+
+@pytest.mark.parametrize("way", WRONG)
+def test_a_wrong_producer_is_caught_by_what_it_wrote(way: str, reports: dict[str, Report]) -> None:
+    point, part = WRONG[way]
+
+    assert part in wrong(reports[way])[point]
+
+
+def test_a_few_wrong_options_leave_the_other_jobs_right(reports: dict[str, Report]) -> None:
+    for way in ("retries for attempts", "a key of the full name", "a job of its own"):
+        assert len(wrong(reports[way])) <= 4, wrong(reports[way])
+
+
+def wrong(report: Report) -> dict[str, str]:
+    """What is wrong in a report, by the points' names."""
+    return {point.name: point.note for point in report.points if point.status == "wrong"}
+
+
+def test_a_database_that_holds_something_is_left_alone(redis_dsn: str) -> None:
+    import redis
+
+    with redis.Redis.from_url(redis_dsn) as client:
+        client.set("mine", "1")
+        with pytest.raises(RRQError, match="holds 1 keys already: give an empty one"):
+            check_producer(PLAIN, redis_dsn)
+        assert client.keys() == [b"mine"]
+
+
+def test_a_redis_that_does_not_answer_is_an_error() -> None:
+    with pytest.raises(RRQError, match=r"Redis at redis://localhost:1/0 cannot be used: "):
+        check_producer(PLAIN, "redis://localhost:1/0")
+
+
+def test_a_program_that_does_not_end_is_killed(redis_dsn: str) -> None:
+    endless = [sys.executable, "-c", "import time; print('waiting', flush=True); time.sleep(600)"]
+
+    report = check_producer(endless, redis_dsn, time_limit_seconds=1)
+
+    assert (report.points[0].status, report.points[0].note) == ("wrong", "it was killed after 1 s")
+    assert [line.text for line in report.points[0].lines] == ["waiting"]
+
+
+def test_the_command_checks_on_a_redis_of_its_own() -> None:
+    words = [sys.executable, "-m", "rrq", "producer", "check", "--json", "--", *REFERENCE]
+
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = json.loads(ran.stdout)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text()))
+    assert found["counts"]["wrong"] == found["counts"]["absent"] == 0
