@@ -185,8 +185,8 @@ class RRQClient:
             [answer] = await self.job_store.jobs.enqueue([new])
         else:
             queue = self.settings.default_queue_name
-            with traced(telemetry, [request], [job_id], keys, queue) as [carrying]:
-                new = new_job(carrying, job_id, self.settings, keys)
+            with traced(telemetry, [request], [job_id], keys, queue) as [request]:
+                new = new_job(request, job_id, self.settings, keys)
                 [answer] = await self.job_store.jobs.enqueue([new])
         return None if answer.is_duplicate else queued_job(request, new, answer)
 

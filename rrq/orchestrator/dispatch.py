@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -258,6 +258,13 @@ class Dispatch:
         )
 
     # -- what others tell ---------------------------------------------------------------
+
+    def trace_ids(self, verdict: Verdict) -> Mapping[str, str]:
+        """What the tracing backends call the attempt that a verdict is about, for the log."""
+        held = self.held.get(verdict.job_id)
+        if self._telemetry and held and held.run and held.claim.token == verdict.token:
+            return self._telemetry.log_fields(held.run)
+        return {}
 
     def settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
         """A verdict was settled, or given up: its lease is no longer ours."""

@@ -108,6 +108,17 @@ class JobTelemetry:
         self.ended(run, verdict)
         return run
 
+    def log_fields(self, run: Run) -> Mapping[str, str]:
+        """What the backends add to a line of the log about this attempt."""
+        fields: dict[str, str] = {}
+        for member, _ in self._telemetry.relays:
+            carried = run.carried.get(member.name)
+            if carried:
+                fields |= (
+                    member.quick(member.backend.log_fields, run.started, carried) or _NO_HEADERS
+                )
+        return fields
+
     def settled(self, run: Run, answer: SettleAnswer | None) -> None:
         """Redis answered, and the backends are told; None stands for no answer at all."""
         finished = run.finished

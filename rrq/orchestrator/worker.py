@@ -295,8 +295,8 @@ class Worker:
         }
 
     def _on_settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
+        self.tally.settled(verdict, answer, lambda: self._dispatch.trace_ids(verdict))
         self._dispatch.settled(verdict, answer)
-        self.tally.settled(verdict, answer)
         self._intake.room_appeared()
 
     def _view(self) -> WorkerView:

@@ -59,10 +59,11 @@ def get_telemetry() -> FanOut | None:
 
 
 def producer_telemetry(settings: RRQSettings) -> FanOut | None:
-    """As `get_telemetry`; the first call of a process asks the installed plugins."""
+    """As `get_telemetry`, and None if no backend has anything to do; the first call of a process
+    asks the installed plugins."""
     if not _plugins_were_asked:
         _ask_plugins(settings)
-    return _active
+    return _active if _active and not _active.is_idle() else None
 
 
 def plugins_asked(w3c_owner: str | None) -> None:

@@ -47,12 +47,18 @@ class Telemetry:
             way to propagate. Where several backends write them, one that says so comes first.
         wants_queues: whether `heartbeat` is to measure the queues too, which asks Redis.
         correlation: which arguments of jobs become attributes; None if none do.
+        is_idle: whether there is nothing to do, as while the application has not configured its
+            SDK; asked each time that a producer enqueues, so that it need not do anything either.
     """
 
     name: str = ""
     w3c_is_native: bool = False
     wants_queues: bool = False
     correlation: Correlation | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return False
 
     def enqueue(self, job: EnqueuedJob) -> AbstractContextManager[None]:
         """A producer span around the write to Redis. What shall reach the worker goes into
@@ -87,6 +93,12 @@ class Telemetry:
 
     def worker_stopped(self, worker_id: str) -> None:
         """A worker has settled its last job."""
+
+    def log_fields(self, job: StartedJob, carried: Mapping[str, str]) -> Mapping[str, str]:
+        """Ids for a line of the worker's log about this attempt, as in
+        `{"trace_id": "…", "span_id": "…"}`. Called in the worker's event loop for each such
+        line; `carried` is what `carry` answered."""
+        return {}
 
     def flush(self, timeout_seconds: float) -> None:
         """Send what is held, within the timeout: the process is about to end."""
@@ -192,7 +204,7 @@ class RunningJob:
 
     Attributes:
         function_name: the handler's name.
-        queue_name: as the job's field has it, bare or full.
+        queue_name: bare.
         attributes: the arguments that the backend's `correlation` names.
         stopped_by: why the handler was cancelled, set before the block is left.
     """

@@ -121,6 +121,10 @@ class FanOut:
         """The backends themselves."""
         return [member.backend for member in self.members]
 
+    def is_idle(self) -> bool:
+        """Whether no backend has anything to do."""
+        return all(member.quick(_is_idle, member.backend) for member in self.members)
+
     def enqueue(
         self, job: EnqueuedJob, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = _NO_KWARGS
     ) -> Spans[EnqueuedJob]:
@@ -145,8 +149,14 @@ class FanOut:
         ]
         return Spans(calls, merge)
 
-    def execution(self, request: ExecutionRequest) -> Spans[RunningJob]:
-        """Every backend's span around a handler."""
+    def execution(
+        self, request: ExecutionRequest, queue_name: str | None = None
+    ) -> Spans[RunningJob]:
+        """Every backend's span around a handler.
+
+        Args:
+            queue_name: bare, if the caller knows which part of the field's text that is.
+        """
         context = request.context
         headers = _headers.decode(context.trace_context) or {}
         return Spans(
@@ -157,7 +167,7 @@ class FanOut:
                     RunningJob(
                         job_id=request.job_id,
                         function_name=request.function_name,
-                        queue_name=context.queue_name,
+                        queue_name=queue_name or context.queue_name,
                         attempt=context.attempt,
                         worker_id=context.worker_id,
                         enqueue_time=context.enqueue_time,
@@ -208,6 +218,10 @@ class Spans(Generic[T]):
     ) -> None:
         for member, manager in reversed(self._entered):
             member.quick(manager.__exit__, kind, error, traceback)
+
+
+def _is_idle(backend: Telemetry) -> bool:
+    return backend.is_idle
 
 
 def _enter(manager: AbstractContextManager[None]) -> bool:

@@ -27,6 +27,7 @@ from rrq.protocol import (
     Progress,
 )
 from rrq.store.codec import encode_json
+from rrq.store.keys import Keys
 from rrq.telemetry import get_telemetry
 from rrq_executor_python.context import JobContext, ProgressReporter
 from rrq_executor_python.failure import (
@@ -70,6 +71,7 @@ class Invoker:
         worker_id: str | None = None,
     ) -> None:
         self.settings = settings
+        self.keys = Keys(settings.key_prefix)
         self.client = client
         self.threads = threads
         self.send_progress = send_progress
@@ -151,7 +153,8 @@ class Execution:
             if telemetry is None:
                 result = await call(found[0], context, args, kwargs)
             else:
-                with telemetry.execution(request) as spans:
+                queue_name = invoker.keys.bare_queue(request.context.queue_name)
+                with telemetry.execution(request, queue_name) as spans:
                     try:
                         result = await call(found[0], context, args, kwargs)
                     finally:

@@ -1,0 +1,166 @@
+"""`OTelTelemetry`: OpenTelemetry as RRQ's kernel knows a backend.
+
+OpenTelemetry is imported when there is something to do with it: a process in which nobody has
+configured it pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from rrq.telemetry import (
+    Attempt,
+    EnqueuedJob,
+    RunningJob,
+    StartedJob,
+    Telemetry,
+    WorkerGauges,
+)
+from rrq_otel.metrics import Metrics
+from rrq_otel.tracing import SCOPE, Tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+    from rrq.telemetry.correlation import Correlation
+    from rrq_otel.executing import ExecutionSpans
+    from rrq_otel.job_spans import JobSpans
+    from rrq_otel.sdk import Providers
+
+NAME = "otel"
+
+
+class OTelTelemetry(Telemetry):
+    """Spans and metrics through OpenTelemetry.
+
+    Args:
+        own: what was set up for a process without an application; None takes the application's.
+        service_name: for an attribute of RRQ's spans, where the application names one.
+        correlation: which arguments become attributes.
+    """
+
+    name = NAME
+    w3c_is_native = True
+
+    def __init__(
+        self,
+        own: Providers | None = None,
+        service_name: str | None = None,
+        correlation: Correlation | None = None,
+    ) -> None:
+        self.correlation = correlation
+        self.wants_queues = own is None or own.metrics is not None
+        self._own = own
+        self.service_name = service_name
+        self._tracing = Tracing(own.traces if own else None)
+        self._metrics = Metrics(own.metrics if own else None)
+        self._is_traced = own is None or own.traces is not None
+        self._job_spans: tuple[Tracer, JobSpans] | None = None
+        self._execution_spans: ExecutionSpans | None = None
+
+    # -- any process ----------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has configured OpenTelemetry yet."""
+        return self._tracer() is None and not self._metrics.is_ready()
+
+    def enqueue(self, job: EnqueuedJob) -> AbstractContextManager[None]:
+        """The span `rrq.enqueue`."""
+        self._metrics.enqueued(job)
+        tracer = self._tracer()
+        if tracer is None:
+            return nullcontext()
+        from rrq_otel.producing import EnqueueSpan
+
+        return EnqueueSpan(tracer, job, self.service_name)
+
+    # -- worker ---------------------------------------------------------------------------
+
+    def carry(self, job: StartedJob) -> Mapping[str, str]:
+        """The headers of the span `rrq.job`."""
+        spans = self._spans_of_jobs()
+        return spans.headers(job) if spans else {}
+
+    def attempt(self, attempt: Attempt) -> None:
+        """The span `rrq.job`, and its figures."""
+        spans = self._spans_of_jobs()
+        if spans:
+            spans.record(attempt)
+        self._metrics.attempt(attempt)
+
+    def heartbeat(self, gauges: WorkerGauges) -> None:
+        """The worker's gauges."""
+        self._metrics.measured(gauges)
+
+    def worker_stopped(self, worker_id: str) -> None:
+        """No more gauges of this worker."""
+        self._metrics.stopped(worker_id)
+
+    def log_fields(self, job: StartedJob, carried: Mapping[str, str]) -> Mapping[str, str]:
+        """The ids of the span `rrq.job`, for the worker's log."""
+        from rrq_otel import carrier
+
+        span = carrier.parent_in(carried)
+        if span is None:
+            return {}
+        return {
+            "trace_id": f"{span.trace_id:032x}",
+            "span_id": f"{span.span_id:016x}",
+            "trace_flags": f"{span.trace_flags:02x}",
+        }
+
+    # -- executor -------------------------------------------------------------------------
+
+    def execution(self, job: RunningJob) -> AbstractContextManager[None]:
+        """The span `rrq.executor`."""
+        tracer = self._tracer()
+        if tracer is None:
+            return nullcontext()
+        from rrq_otel.executing import ExecutionSpan, ExecutionSpans
+
+        spans = self._execution_spans
+        if spans is None or spans.tracer is not tracer:
+            spans = ExecutionSpans(tracer, _scope(), self.service_name)
+            self._execution_spans = spans
+        return ExecutionSpan(spans, job)
+
+    def flush(self, timeout_seconds: float) -> None:
+        """Send what is held: of the providers set up here, or of the application's."""
+        if self._own is not None:
+            self._own.flush(timeout_seconds)
+            return
+        from rrq_otel.tracing import application_provider
+
+        provider: Any = application_provider()
+        if hasattr(provider, "force_flush"):
+            provider.force_flush(int(timeout_seconds * 1000))
+
+    def _tracer(self) -> Tracer | None:
+        return self._tracing.tracer() if self._is_traced else None
+
+    def _spans_of_jobs(self) -> JobSpans | None:
+        tracer = self._tracer()
+        if tracer is None:
+            return None
+        if self._job_spans is None or self._job_spans[0] is not tracer:
+            from opentelemetry.sdk.trace import Tracer as SdkTracer
+
+            from rrq_otel.job_spans import JobSpans
+
+            if not isinstance(tracer, SdkTracer):
+                # The span's id must be chosen before it is made, which only the SDK allows.
+                return None
+            spans = JobSpans(NAME, tracer, _scope(), self.service_name)
+            self._job_spans = (tracer, spans)
+        return self._job_spans[1]
+
+
+def _scope() -> Any:
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+    from rrq import __version__
+
+    return InstrumentationScope(SCOPE, __version__)
