@@ -285,7 +285,7 @@ def clear(
         return
     if not confirm:
         what = f"{_counted(len(found.jobs), 'job')} and {_counted(len(found.workers), 'worker')}"
-        typer.confirm(f"Delete {what} that match {pattern} at {address}?", abort=True, err=True)
+        options.confirm(f"Delete {what} that match {pattern} at {address}?")
     cleared = session(config, redis_dsn, lambda store: clearing.clear(store, pattern))
     render.note(
         f"Deleted {_counted(cleared.keys, 'key')}, and {cleared.entries} ids from queues, "

@@ -137,7 +137,7 @@ def delete(
             return
         if letters:
             jobs = f"{len(letters)} dead letter{'s' if len(letters) > 1 else ''}"
-            typer.confirm(f"Delete {jobs} for ever?", abort=True, err=True)
+            options.confirm(f"Delete {jobs} for ever?")
     sweep.run(choice, wanted, config, redis_dsn, json)
 
 

@@ -69,7 +69,7 @@ def doctor(
         if not json:
             _show_plan(mendable)
         if not yes:
-            typer.confirm(f"Mend {_counted(mendable)}?", abort=True, err=True)
+            options.confirm(f"Mend {_counted(mendable)}?")
 
         async def mend(store: JobStore) -> list[Finding]:
             from rrq.doctor.repair import repair as mend_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,6 +129,22 @@ def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
         for name, executor in loaded.settings.executors.items():
             transport = plugins.transport(executor.type)
             executor_options(name, executor, transport.config_model, loaded)
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr before something that cannot be taken back; for commands with `--yes`.
+
+    Raises:
+        typer.Abort: the answer is no, or there is none.
+    """
+    try:
+        agrees = typer.confirm(question, err=True)
+    except typer.Abort:
+        if not sys.stdin.isatty():
+            render.note("\nThere is nobody to ask here: --yes goes ahead.")
+        raise
+    if not agrees:
+        raise typer.Abort
 
 
 def offer_no_truncate(commands: Iterable[Any]) -> None:

@@ -220,10 +220,7 @@ def _terminal_table(
     from rrq.cli import layout
 
     fitted = layout.fitted(
-        [
-            _column(heading, [row[index] for row in rows], layout.Column)
-            for index, heading in enumerate(columns)
-        ],
+        [_column(heading, [row[index] for row in rows]) for index, heading in enumerate(columns)],
         _terminal_width(),
         cuts=_truncates,
     )
@@ -245,17 +242,21 @@ def _terminal_table(
             print(" " * layout.INDENT + (" " * layout.GAP).join(shown))
 
 
-def _column(heading: str, values: Sequence[Any], column: type[Column]) -> Column:
+def _column(heading: str, values: Sequence[Any]) -> Column:
+    from rrq.cli.layout import NOTHING, Column
+
     now = datetime.now(UTC)
     cells = [when(one, now) if isinstance(one, datetime) else _cell(one) for one in values]
     short = _times(values, cells, lambda one: roughly_ago(one, now))
-    if len(short) > 1 and len(set(short)) == 1:
+    clock = _times(values, cells, lambda one: by_the_clock(one, now))
+    if len(short) > 1 and len(set(short)) == 1 and max(map(len, clock)) <= len("00:00:00"):
         # Where all are as old as each other, that says nothing.
-        short = _times(values, cells, lambda one: by_the_clock(one, now))
+        short = clock
     # People copy ids from here.
     is_id = heading.split()[-1:] == ["id"]
-    is_number = not is_id and all(_NUMBER.fullmatch(cell) for cell in cells)
-    return column(heading, cells, short, is_number=is_number, is_whole=is_id)
+    numbers = [bool(_NUMBER.fullmatch(cell)) for cell in cells if cell != NOTHING]
+    is_number = bool(numbers) and not is_id and all(numbers)
+    return Column(heading, cells, short, is_number=is_number, is_whole=is_id)
 
 
 def _times(
@@ -307,7 +308,7 @@ _STATES = {
     **dict.fromkeys(("failed", "error", "timeout", "dead-lettered", "lost", "stuck"), "31"),
 }
 
-_NUMBER = re.compile(r"-|-?[0-9][0-9.,e+-]*")
+_NUMBER = re.compile(r"-?[0-9][0-9.,e+-]*")
 
 
 def _say(label: str, style: str, message: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,23 +21,32 @@ class Terminal:
     """Runs a command whose stdin, stdout and stderr are a terminal that it controls.
 
     Ctrl-C typed there reaches the command's whole process group.
+
+    Args:
+        columns: how wide the terminal is, in cells.
+        rows: how high.
+        variables: added to the environment, which is else that of a terminal with colours.
     """
 
     def __init__(
-        self, command: Sequence[str], directory: Path, environment: dict[str, str]
+        self,
+        command: Sequence[str],
+        directory: Path,
+        environment: dict[str, str],
+        columns: int = 100,
+        rows: int = 24,
+        **variables: str,
     ) -> None:
         self._control, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        inherited = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR")
+        kept = {name: text for name, text in environment.items() if name not in inherited}
         self._written = b""
         self.process = subprocess.Popen(
             # The shell makes the terminal its own, and then becomes the command.
             ["/bin/sh", "-c", 'exec "$@" <"$TTY" >"$TTY" 2>&1', "sh", *command],
             cwd=directory,
-            env={
-                **environment,
-                "TTY": os.ttyname(terminal),
-                "TERM": "xterm",
-                "COLUMNS": "100",
-            },
+            env={"TERM": "xterm", **kept, **variables, "TTY": os.ttyname(terminal)},
             start_new_session=True,
         )
         self._terminal = terminal
