@@ -67,7 +67,10 @@ def rrq_route(
 
 @hookspec
 def rrq_telemetry(role: Role, settings: RRQSettings) -> Telemetry | None:
-    """Give a tracing backend for this process, or None; called once."""
+    """Give a tracing backend for this process, or None; called once.
+
+    A `ConfigError` raised for the role `orchestrator` keeps the worker from starting.
+    """
 
 
 @hookspec

@@ -81,10 +81,16 @@ class Hooks:
             for answer in self._ask(name, hook, caller, arguments):
                 yield name, answer
 
-    def ask(self, name: str, hook: str, **arguments: Any) -> list[Any]:
-        """One plugin's answers other than None; none also if it raised, which is reported."""
+    def ask(
+        self, name: str, hook: str, *, raising: tuple[type[Exception], ...] = (), **arguments: Any
+    ) -> list[Any]:
+        """One plugin's answers other than None; none also if it raised, which is reported.
+
+        Args:
+            raising: what the caller wants to be raised, not reported.
+        """
         caller = self._callers_of(hook).get(name)
-        return self._ask(name, hook, caller, arguments) if caller else []
+        return self._ask(name, hook, caller, arguments, raising) if caller else []
 
     async def call_async(self, hook: str, **arguments: Any) -> None:
         """Call the plugins one after the other, awaiting those that are async."""
@@ -96,10 +102,17 @@ class Hooks:
                     self._report(name, hook, error)
 
     def _ask(
-        self, name: str, hook: str, caller: Callable[..., Any], arguments: Mapping[str, Any]
+        self,
+        name: str,
+        hook: str,
+        caller: Callable[..., Any],
+        arguments: Mapping[str, Any],
+        raising: tuple[type[Exception], ...] = (),
     ) -> list[Any]:
         try:
             answer = caller(**arguments)
+        except raising:
+            raise
         except (Exception, SystemExit) as error:
             self._report(name, hook, error)
             return []

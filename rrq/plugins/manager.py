@@ -138,16 +138,26 @@ class Plugins:
 
     def telemetry(self, role: Role, settings: RRQSettings) -> None:
         """Make the plugins' tracing backends active. Each plugin is asked once a process, for
-        the role that comes first."""
+        the role that comes first.
+
+        Raises:
+            ConfigError: a plugin cannot work in this worker as it is configured. In a producer
+                or an executor that is only reported.
+        """
+        from rrq.exc import ConfigError
         from rrq.telemetry import Telemetry
         from rrq.telemetry.activation import offer, plugins_asked
 
         plugins_asked(settings.plugins.w3c_owner)
         hook = "rrq_telemetry"
+        raising = (ConfigError,) if role == "orchestrator" else ()
         self._load_builtin()
         for name in self.registry.hooks.implementers(hook):
             if _is_first_to_ask(name):
-                for backend in self.registry.hooks.ask(name, hook, role=role, settings=settings):
+                answers = self.registry.hooks.ask(
+                    name, hook, raising=raising, role=role, settings=settings
+                )
+                for backend in answers:
                     if isinstance(backend, Telemetry):
                         backend.name = backend.name or name
                         offer(backend)

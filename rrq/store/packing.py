@@ -6,20 +6,15 @@ thousands of arguments takes more time than all the rest.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hiredis import pack_command
 
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
 
-
-@cache
-def with_fast_packing(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+def with_fast_packing(connection_class: type[Any]) -> type[Any]:
     """A connection class of redis-py's that differs in this only."""
 
-    class FastPackingConnection(connection_class):  # type: ignore[misc, valid-type]
+    class FastPackingConnection(connection_class):  # type: ignore[misc]
         def pack_command(self, *args: Any) -> list[bytes]:
             name = args[0]
             # Only redis-py knows a command of two words, and text that is not UTF-8.

@@ -1,1 +1,1 @@
-"""Prometheus metrics and health endpoints for RRQ workers."""
+"""Prometheus metrics and health endpoints for RRQ workers: see `plugin.py`."""

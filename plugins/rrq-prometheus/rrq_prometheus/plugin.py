@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from rrq.settings import RRQSettings
     from rrq.telemetry import Role, Telemetry
 
+config_model = "rrq_prometheus.config:PrometheusConfig"
+
 
 @hookimpl
 def rrq_telemetry(role: Role, settings: RRQSettings) -> Telemetry | None:
-    """No backend yet."""
-    return None
+    """Metrics and health of a worker, on a port of its own."""
+    if role != "orchestrator":
+        return None
+    from rrq_prometheus.activation import serving
+
+    return serving(settings)

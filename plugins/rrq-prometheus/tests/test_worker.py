@@ -1,0 +1,167 @@
+"""A real worker is scraped and probed, as Prometheus and a container platform do it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from rrq.embedded import EmbeddedRedis
+from rrq.settings import RRQSettings
+from rrq.sync_client import SyncRRQClient
+from tests.support.places import Place, Running, place
+from tests.support.waiting import eventually_blocking
+
+__all__ = ["place"]
+
+HANDLERS = """
+    from rrq import JobRegistry, PythonExecutorSettings
+    from rrq.exc import RetryJob
+
+    def buy(ctx):
+        return 1
+
+    def wobble(ctx):
+        if ctx["job_try"] == 1:
+            raise RetryJob("again", defer_seconds=0)
+
+    registry = JobRegistry()
+    registry.register("buy", buy)
+    registry.register("wobble", wobble)
+    settings = PythonExecutorSettings(job_registry=registry)
+"""
+
+Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def configure(place: Place, dsn: str, table: str) -> None:
+    place.write("handlers.py", HANDLERS)
+    place.write(
+        "rrq.toml",
+        f"""
+        redis_dsn = "{dsn}"
+        [executors.python]
+        type = "python"
+        settings = "handlers:settings"
+        pool_size = 1
+        [plugins.prometheus]
+        {table}
+        """,
+    )
+
+
+def address_of(worker: Running) -> str:
+    found = re.search(r"Metrics at (\S+)/metrics", worker.said("/metrics, health at"))
+    assert found
+    return found[1]
+
+
+def ask(url: str, accept: str = "*/*") -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Accept": accept}), timeout=5
+        ) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def scraped(address: str) -> Figures:
+    status, text = ask(f"{address}/metrics")
+    assert status == 200
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis() as server:
+        yield server
+
+
+def test_a_worker_tells_its_figures_and_whether_it_is_well(
+    place: Place, redis: EmbeddedRedis
+) -> None:
+    configure(place, redis.dsn, "port = 0")
+    worker = place.start("rrq", "worker", "run")
+    address = address_of(worker)
+    eventually_blocking(lambda: ask(f"{address}/readyz") == (200, "ok\n"), 20, "readiness")
+
+    with SyncRRQClient(RRQSettings(redis_dsn=redis.dsn)) as client:
+        for function in ("buy", "buy", "wobble"):
+            job = client.enqueue(function)
+            assert job is not None
+            client.wait(job, timeout=20)
+        client.enqueue("buy", _defer_by=3600)
+
+    def of(queue: str, function: str, **more: str) -> tuple[tuple[str, str], ...]:
+        return tuple(sorted({"queue": queue, "function": function, **more}.items()))
+
+    def counted(function: str, outcome: str) -> float | None:
+        labels = of("default", function, outcome=outcome)
+        return scraped(address).get(("rrq_attempts_total", labels))
+
+    eventually_blocking(lambda: counted("wobble", "success") == 1, 10, "what was counted")
+    figures = scraped(address)
+    assert counted("buy", "success") == 2
+    assert counted("wobble", "retry") == 1
+    assert figures["rrq_job_run_seconds_count", of("default", "buy")] == 2
+    assert figures["rrq_job_wait_seconds_count", of("default", "wobble")] == 2
+    assert figures["rrq_worker_ready", ()] == 1
+    assert figures["rrq_worker_capacity", ()] >= 1
+    assert figures["rrq_executor_processes", (("executor", "python"),)] == 1
+
+    def measured() -> bool:
+        figures = scraped(address)
+        queue = (("queue", "default"),)
+        done = figures.get(("rrq_worker_jobs_total", (("outcome", "completed"),)))
+        return (done, figures["rrq_queue_waiting", queue], figures["rrq_queue_due", queue]) == (
+            3,
+            1,
+            0,
+        )
+
+    eventually_blocking(measured, 10, "the next measurement")
+    assert list(openmetrics(ask(f"{address}/metrics", "application/openmetrics-text")[1]))
+    assert ask(f"{address}/healthz") == (200, "ok\n")
+    assert ask(f"{address}/other")[0] == 404
+
+    redis.kill()
+    eventually_blocking(
+        lambda: ask(f"{address}/readyz") == (503, "Redis does not answer\n"), 20, "the loss"
+    )
+    assert ask(f"{address}/healthz")[0] == 200
+    assert worker.stop().code == 0
+    with pytest.raises(urllib.error.URLError):
+        ask(f"{address}/healthz")
+
+
+def test_an_address_that_was_chosen_and_is_in_use_is_an_error_at_the_start(
+    place: Place, redis_dsn: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        configure(place, redis_dsn, f"port = {port}")
+        ended = place.run("rrq", "worker", "run", code=2)
+
+    assert f"[rrq.plugins.prometheus] cannot listen at 127.0.0.1:{port}" in ended.stderr
+    assert "port = 0 takes a free one" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_none_is_an_error_in_the_configuration(place: Place, redis_dsn: str) -> None:
+    configure(place, redis_dsn, "port = 70000")
+
+    ended = place.run("rrq", "worker", "run", code=2)
+
+    assert "[rrq.plugins.prometheus] port" in ended.stderr
