@@ -9,7 +9,7 @@ from rrq.conformance import executor_flow as flow
 from rrq.conformance import executor_requests as requests
 from rrq.conformance.executor_bench import Bench, Subject
 from rrq.conformance.executor_process import AbsentPoint, WrongPoint
-from rrq.conformance.report import Point, Report
+from rrq.conformance.report import Point, Report, Status
 
 FIRST = "a good request is answered"
 
@@ -74,7 +74,7 @@ async def check_executor(
             if name not in wanted:
                 continue
             if points and points[0].status == "wrong":
-                note = f"not tried: {FIRST[: -len('is answered')]}must be answered first"
+                note = "not tried: a good request must be answered first"
                 points.append(Point(name=name, status="absent", note=note))
                 continue
             points.append(await _decided(name, look, bench))
@@ -89,7 +89,8 @@ async def check_executor(
 async def _decided(name: str, look: Callable[[Bench], Awaitable[str]], bench: Bench) -> Point:
     bench.transcript.clear()
     begun = time.monotonic()
-    status, note = "holds", ""
+    status: Status = "holds"
+    note = ""
     try:
         note = await look(bench)
     except AbsentPoint as absent:
@@ -99,7 +100,7 @@ async def _decided(name: str, look: Callable[[Bench], Awaitable[str]], bench: Be
         await bench.replace()
     return Point(
         name=name,
-        status=status,  # type: ignore[arg-type]
+        status=status,
         note=note,
         lines=tuple(bench.transcript),
         seconds=time.monotonic() - begun,

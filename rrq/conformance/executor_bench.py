@@ -57,7 +57,7 @@ class Subject:
         function: any handler that succeeds, for an executor that has no echo; None calls echo.
         args, kwargs: JSON texts, the arguments of `function`.
         limit_seconds: how long any answer may take.
-        start_limit_seconds: how long the first answer may take.
+        start_limit_seconds: how long the first line of a process may take.
     """
 
     command: Sequence[str]
@@ -105,7 +105,11 @@ class Bench:
     async def fresh(self, features: str | None = PROTOCOL_FEATURES) -> CheckedProcess:
         """A process of the caller's own, who gives it to `dismiss`."""
         process = CheckedProcess(
-            self.subject.command, self.subject.limit_seconds, self.transcript.append, features
+            self.subject.command,
+            self.subject.limit_seconds,
+            self.subject.start_limit_seconds,
+            self.transcript.append,
+            features,
         )
         await process.start(0 if self._is_plain else SILENCE_SECONDS)
         return process

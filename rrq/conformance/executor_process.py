@@ -63,6 +63,7 @@ class CheckedProcess:
     Args:
         command: the program and its arguments.
         limit_seconds: how long any answer may take.
+        start_limit_seconds: how long the first line may take.
         write_down: takes every line that is exchanged.
         features: what the process is told in `RRQ_PROTOCOL_FEATURES`; None leaves it out.
 
@@ -77,6 +78,7 @@ class CheckedProcess:
         self,
         command: Sequence[str],
         limit_seconds: float,
+        start_limit_seconds: float,
         write_down: Callable[[Line], None],
         features: str | None = PROTOCOL_FEATURES,
     ) -> None:
@@ -84,6 +86,7 @@ class CheckedProcess:
         self.faults: list[str] = []
         self._command = command
         self._limit_seconds = limit_seconds
+        self._start_limit_seconds = start_limit_seconds
         self._write_down = write_down
         self._features = features
         self._expected: list[Expectation] = []
@@ -203,13 +206,15 @@ class CheckedProcess:
         except (ConnectionError, RuntimeError):
             raise WrongPoint(await self._epitaph("it reads its stdin no more")) from None
 
-    async def answer(self, expectation: Expectation, limit_seconds: float | None = None) -> Answer:
+    async def answer(self, expectation: Expectation) -> Answer:
         """Wait for an outcome.
 
         Raises:
             WrongPoint: it does not come in time, or the process ends first, or it is malformed.
         """
-        limit_seconds = self._limit_seconds if limit_seconds is None else limit_seconds
+        limit_seconds = self._limit_seconds
+        if not self.has_spoken:
+            limit_seconds = max(limit_seconds, self._start_limit_seconds)
         waits: list[asyncio.Future[Any]] = [expectation.answer, self._tasks[0]]
         await asyncio.wait(waits, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
         if expectation.answer.done():

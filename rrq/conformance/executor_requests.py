@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 from rrq.conformance import vectors
@@ -28,8 +29,7 @@ async def good_request(bench: Bench) -> str:
     """Have one answered; from its answer it is known how the echo gives arguments back."""
     process = await bench.process()
     job_id, line = bench.good_request()
-    limit_seconds = bench.subject.start_limit_seconds
-    answer = await process.answer(await process.send(line, job_id), limit_seconds)
+    answer = await process.answer(await process.send(line, job_id))
     if bench.subject.function is not None:
         check_status(answer, "success")
         return f"`{bench.subject.function}` succeeds"
@@ -270,15 +270,10 @@ def _parts(bench: Bench, args: str, kwargs: str) -> tuple[bytes, str]:
     return line, job_id
 
 
-class _named:
-    """Names the case that something is wrong with."""
-
-    def __init__(self, case: Case) -> None:
-        self._name = case["name"]
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, WrongPoint):
-            raise WrongPoint(f"{self._name}: {error}") from None
+@contextmanager
+def _named(case: Case) -> Iterator[None]:
+    """Name the case that something is wrong with."""
+    try:
+        yield
+    except WrongPoint as wrong:
+        raise WrongPoint(f"{case['name']}: {wrong}") from None

@@ -6,11 +6,10 @@ import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 if TYPE_CHECKING:
     import redis
-
-_MARK = b"rrq producer check: that was all"
 
 WAIT_SECONDS = 20.0
 """How long what Redis has carried out may take to be told."""
@@ -43,6 +42,7 @@ class RedisWatch:
     def __init__(self, client: redis.Redis, job_root: str, queue_root: str) -> None:
         self.writes: list[Write] = []
         self._client = client
+        self._mark = uuid4().hex.encode()
         self._database = str(client.get_connection_kwargs().get("db") or 0).encode()
         self._job_root = job_root.encode()
         self._queue_root = queue_root.encode()
@@ -56,7 +56,7 @@ class RedisWatch:
         """Begin; False if the server does not let us."""
         from redis.exceptions import RedisError
 
-        self._connection = self._client.connection_pool.get_connection()
+        self._connection = self._client.monitor().connection  # type: ignore[no-untyped-call]
         try:
             self._connection.send_command("MONITOR")
             self._connection.read_response()
@@ -68,13 +68,13 @@ class RedisWatch:
 
     def end(self) -> list[Write]:
         """What was written, once all that happened until now is told."""
-        self._client.echo(_MARK)
+        self._client.echo(self._mark)
         self._thread.join(WAIT_SECONDS)
         self._connection.disconnect()
         return self.writes
 
     def _listen(self) -> None:
-        while (line := self._next()) is not None and _MARK not in line[-100:]:
+        while (line := self._next()) is not None and self._mark not in line[-100:]:
             self._see(line)
 
     def _next(self) -> bytes | None:

@@ -101,6 +101,8 @@ def _short(value: Any) -> str:
         shown = ascii(value)
     else:
         shown = (
-            json.dumps(value) if isinstance(value, bool | None) else f"an {type(value).__name__}"
+            json.dumps(value)
+            if isinstance(value, bool | None)
+            else ("an object" if isinstance(value, dict) else "an array")
         )
     return shown if len(shown) <= 60 else f"{shown[:40]}… ({len(shown)} characters)"
