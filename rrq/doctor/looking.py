@@ -36,26 +36,28 @@ class FirstLooks:
         self._keys = keys
         self.highest_token = 0
 
-    async def hashes(self, job_ids: Sequence[str]) -> list[str]:
-        """Of these jobs, those that do not seem to be where their status says."""
+    async def hashes(self, job_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Of these jobs, those that do not seem to be where their status says, and those whose
+        key seems to hold no hash."""
         async with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in job_ids:
                 pipeline.hmget(
                     self._keys.job(job_id), "status", "queue_name", "lease_token", "settled_token"
                 )
             answers = await pipeline.execute(raise_on_error=False)
-        open_jobs = []
+        open_jobs, misfits = [], []
         for job_id, answer in zip(job_ids, answers, strict=True):
             fields = harmless(answer)
-            if fields is None or not any(fields):
-                continue  # it is no job, or gone by now
+            if fields is None:
+                misfits.append(job_id)
+                continue
             status, queue, *tokens = fields
             for token in tokens:
                 self._note_token(token)
             if status is None or text(status) not in ENDED:
                 bare = self._keys.bare_queue(text(queue)) if queue else ""
                 open_jobs.append((job_id, text(status or b""), bare))
-        return await self._places(open_jobs)
+        return await self._places(open_jobs), misfits
 
     async def _places(self, jobs: Sequence[tuple[str, str, str]]) -> list[str]:
         async with self._redis.pipeline(transaction=False) as pipeline:
