@@ -6,6 +6,7 @@ without any installed plugin.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -19,6 +20,9 @@ from rrq.plugins import Plugins, load_plugins
 
 OPEN_GROUPS = {"executor"}
 """Groups that plugins add commands to: these need the plugins although RRQ knows the name."""
+
+STARTERS = {"worker", "demo", "producer", "executor"}
+"""Commands that start programs of the user, which inherit the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,10 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         options.use_only_builtin_plugins()
     app = _app_with(load_plugins(only_builtin=True))
     if "--version" in line.leading or options.uses_only_builtin_plugins():
+        _keep_pydantic_alone(line.command)
         return app
     if line.command and line.command not in OPEN_GROUPS and keep_only(app, line.command):
+        _keep_pydantic_alone(line.command)
         return app
     return _app_with(options.plugins(line.config))
 
@@ -79,6 +85,13 @@ class Root(Group):
         if options.uses_only_builtin_plugins():
             return "Plugins are switched off by --no-plugins."
         return "If a plugin should have it: `rrq plugins list` shows how each one is."
+
+
+def _keep_pydantic_alone(command: str | None) -> None:
+    """Have pydantic import nothing that is installed for it: with logfire that is half a second,
+    and it may be broken."""
+    if command not in STARTERS:
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def _app_with(plugins: Plugins) -> typer.Typer:
