@@ -81,6 +81,25 @@ class SecondLooks:
             return None
         return Finding("dlq-but-alive", key, job_id, f"status {text(fields[0])}")
 
+    async def twice_dead(self, dlq: str, job_id: str, dlqs: Collection[str]) -> Finding | None:
+        """That a job is in these dead letter queues more than once, if it is.
+
+        Args:
+            dlq: where it was seen, among them.
+        """
+        names = [dlq, *sorted(name for name in dlqs if name != dlq)]
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for name in names:
+                pipeline.lpos(self._keys.dlq(name), job_id, count=2)
+            places = [harmless(one) or () for one in await pipeline.execute(raise_on_error=False)]
+        others = [name for name, found in zip(names[1:], places[1:], strict=True) if found]
+        if not places[0] or len(places[0]) + len(others) < 2:
+            return None
+        detail = f"also in {', '.join(others)}" if others else ""
+        # Of two queues nobody knows which is right.
+        is_mendable = len(places[0]) > 1
+        return Finding("twice-dead", self._keys.dlq(dlq), job_id, detail, is_mendable)
+
     async def old_lock(self, key: str) -> Finding | None:
         """That a key of RRQ 0.9 is there, if it is, and whether it can be in use."""
         name = self._keyspace.room(key)[1]

@@ -107,6 +107,8 @@ class _Examiner:
         self._counts = Counts()
         self._rooms = _Rooms()
         self._expired: dict[str, set[str]] = {}
+        # Hashes of ids, which take less memory: what they mistake is confirmed in any case.
+        self._dead: set[int] = set()
         self._found: dict[tuple[str, str, str | None], Finding] = {}
         self._last_found_at = 0.0
 
@@ -207,9 +209,16 @@ class _Examiner:
                 expired.update(gone)
                 for job_id in alive:
                     self._take(await self._second.alive(dlq, job_id, seen))
+                await self._look_for_twice_dead(dlq, [one for one in ids if one not in expired])
         if expired:
             # One finding for all, for an old dead letter queue has many.
             self._take(self._expired_letters(dlq, len(expired)))
+
+    async def _look_for_twice_dead(self, dlq: str, job_ids: Sequence[str]) -> None:
+        for job_id in job_ids:
+            if hash(job_id) in self._dead:
+                self._take(await self._second.twice_dead(dlq, job_id, self._rooms.dlqs))
+            self._dead.add(hash(job_id))
 
     def _expired_letters(self, dlq: str, count: int) -> Finding:
         detail = f"{count} entr{'y' if count == 1 else 'ies'}"
@@ -261,6 +270,9 @@ class _Examiner:
                 case "dlq-but-alive":
                     length = await self._redis.llen(finding.key)
                     found.append(await self._second.alive(name, finding.job_id or "", length))
+                case "twice-dead":
+                    job_id, dlqs = finding.job_id or "", self._rooms.dlqs
+                    found.append(await self._second.twice_dead(name, job_id, dlqs))
                 case "old-lock":
                     found.append(await self._second.old_lock(finding.key))
                 case "wrong-type":

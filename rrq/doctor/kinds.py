@@ -162,6 +162,12 @@ _ALL = [
         "remove the entry; the job stays as it is",
     ),
     Kind(
+        "twice-dead",
+        "The job is in dead letter queues more than once: somebody queued it again without taking "
+        "it out.",
+        "leave the newest entry",
+    ),
+    Kind(
         "old-lock",
         "A lock of RRQ 0.9: left over, or of a worker of that version that still runs.",
         "delete it; one that may be in use is left alone",

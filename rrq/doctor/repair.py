@@ -148,6 +148,8 @@ class _Repair:
                 return await self._remove_expired(name)
             case "dlq-but-alive":
                 arguments = ("mend_dead_letter", name, job_id)
+            case "twice-dead":
+                arguments = ("mend_twice_dead", name, job_id)
             case "old-lock":
                 arguments = ("mend_old_lock", "job" if finding.job_id else "worker", name)
             case _:
@@ -166,6 +168,7 @@ _ABOUT_KEYS = {
     "held-without-job",
     "dlq-without-hash",
     "dlq-but-alive",
+    "twice-dead",
     "old-lock",
     "token-went-back",
 }

@@ -137,6 +137,12 @@ async def dlq_but_alive(driver: Driver) -> Where:
     return "rrq:dlq:other", "a"
 
 
+async def twice_dead(driver: Driver) -> Where:
+    await driver.settle(await _running(driver, "a"), "fail")
+    await driver.redis.rpush("rrq:dlq:default", "a")
+    return "rrq:dlq:default", "a"
+
+
 async def old_lock_of_a_job(driver: Driver) -> Where:
     await driver.redis.set("rrq:lock:job:a", "rrq_worker_old", ex=1000)
     return "rrq:lock:job:a", "a"
@@ -180,6 +186,7 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "held without job": ("held-without-job", held_without_job),
     "dead letters without hash": ("dlq-without-hash", dlq_without_hash),
     "dead letter that is alive": ("dlq-but-alive", dlq_but_alive),
+    "dead letter twice": ("twice-dead", twice_dead),
     "old lock of a job": ("old-lock", old_lock_of_a_job),
     "old lock of a worker": ("old-lock", old_lock_of_a_worker),
     "token went back": ("token-went-back", token_went_back),

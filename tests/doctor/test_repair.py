@@ -151,6 +151,26 @@ async def test_entries_without_a_job_go_and_all_others_stay_in_their_order(
     assert await driver.dead() == letters
 
 
+async def test_of_a_job_that_is_dead_twice_the_newest_entry_stays(driver: Driver) -> None:
+    await driver.settle(await driver.running("a", queue="own"), "fail")
+    letters = await driver.dead()
+    await driver.redis.rpush("rrq:dlq:default", "a", "a")
+
+    assert len(await mended(driver)) == 1
+
+    assert await driver.dead() == letters
+
+
+async def test_of_two_dead_letter_queues_neither_is_chosen(driver: Driver) -> None:
+    await driver.settle(await driver.running("a", queue="own"), "fail")
+    await driver.redis.rpush("rrq:dlq:other", "a")
+
+    [finding] = (await examined(driver)).findings
+
+    assert (finding.kind, finding.remedy) == ("twice-dead", None)
+    assert "also in " in finding.detail
+
+
 # -- what nobody can know ---------------------------------------------------------------
 
 

@@ -1,0 +1,90 @@
+"""`docs/operations/health.md`: it names every kind and check, and the rights in it suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from rrq.doctor.examination import examine
+from rrq.doctor.kinds import KINDS
+from rrq.doctor.repair import repair
+from rrq.embedded import EmbeddedRedis
+from rrq.health.examination import examine as check
+from rrq.settings import RRQSettings
+from rrq.store.store import JobStore
+from tests.doctor.breaking import BROKEN
+from tests.security.acl import dsn_of, guarded, refusals
+from tests.store.driving import Driver
+from tests.support.documents import CHECKOUT, Document
+
+PAGE = Document(CHECKOUT / "docs" / "operations" / "health.md")
+
+[RIGHTS] = [block.text.split() for block in PAGE.blocks() if block.heading == "Rights"]
+
+
+@pytest.fixture(scope="module")
+def acl_server() -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis() as server:
+        yield server
+
+
+def test_every_kind_is_explained() -> None:
+    assert set(KINDS) <= set(PAGE.code())
+
+
+async def test_every_check_is_explained(driver: Driver) -> None:
+    report = await check(driver.store)
+
+    assert {finding.check for finding in report.findings} <= set(PAGE.code())
+
+
+async def expired_and_kept(driver: Driver) -> None:
+    """Entries that go on both sides of one that stays."""
+    await driver.redis.hset("rrq:job:kept", "status", "FAILED")
+    await driver.redis.rpush("rrq:dlq:default", "gone-1", "kept", "gone-2")
+
+
+async def refused(server: EmbeddedRedis, *, to_repair: bool, rights: list[str]) -> set[str]:
+    """Look, and repair, where everything is broken; the commands that were refused."""
+    user = "rrq-worker" if to_repair else "rrq-observer"
+    found: set[str] = set()
+    for break_it in (*(break_it for _, break_it in BROKEN.values()), expired_and_kept):
+        server.flush()
+        driver = Driver(RRQSettings(redis_dsn=server.dsn))
+        await break_it(driver)
+        await driver.store.aclose()
+        async with guarded(server, user) as administrator:
+            await administrator.execute_command("ACL", "SETUSER", user, *rights)
+            store = JobStore(RRQSettings(redis_dsn=dsn_of(server, user)))
+            try:
+                examination = await examine(store, patience_seconds=0)
+                assert examination.findings
+                if to_repair:
+                    await repair(store, examination)
+            except Exception:
+                refusal = {what for _, _, what in await refusals(administrator)}
+                if not refusal:
+                    raise
+                return found | refusal
+            finally:
+                await store.aclose()
+            found |= {what for _, _, what in await refusals(administrator)}
+    return found
+
+
+async def test_an_observer_may_look_at_everything_that_is_broken(
+    acl_server: EmbeddedRedis,
+) -> None:
+    assert await refused(acl_server, to_repair=False, rights=[]) == set()
+
+
+async def test_the_rights_suffice_to_repair_everything(acl_server: EmbeddedRedis) -> None:
+    assert await refused(acl_server, to_repair=True, rights=RIGHTS) == set()
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+async def test_no_right_can_be_left_out(acl_server: EmbeddedRedis, right: str) -> None:
+    rights = [one for one in RIGHTS if one != right]
+
+    assert await refused(acl_server, to_repair=True, rights=rights) == {right.removeprefix("+")}
