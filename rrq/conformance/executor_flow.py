@@ -66,7 +66,7 @@ async def at_once(bench: Bench) -> str:
     sleep = bench.subject.handlers.sleep
     await bench.try_handler(sleep, 0)
     # A busy machine may need longer to begin so many.
-    for seconds in (0.3, 1.5):
+    for seconds in (0.3, 3.0):
         process = await bench.process()
         long = [await bench.begin(process, sleep, seconds) for _ in range(at_once - 1)]
         short = asyncio.create_task(bench.succeed(process))

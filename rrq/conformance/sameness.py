@@ -95,14 +95,10 @@ def _unlike(where: str, expected: Any, found: Any) -> str:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
     if isinstance(value, Number):
         shown = str(value)
-    elif isinstance(value, str):
-        shown = ascii(value)
     else:
-        shown = (
-            json.dumps(value)
-            if isinstance(value, bool | None)
-            else ("an object" if isinstance(value, dict) else "an array")
-        )
+        shown = ascii(value) if isinstance(value, str) else json.dumps(value)
     return shown if len(shown) <= 60 else f"{shown[:40]}… ({len(shown)} characters)"
