@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rrq.exc import ConfigError
 from rrq.plugins.configuration import plugin_configuration
+from rrq.telemetry import Telemetry
 from rrq_prometheus.config import DEFAULT_PORT, PrometheusConfig
 from rrq_prometheus.metrics import Metrics
 from rrq_prometheus.server import Server
@@ -18,8 +19,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rrq.prometheus")
 
 
-def serving(settings: RRQSettings) -> Metrics | None:
-    """The backend, or None if nobody chose a port and the default one is another's.
+class Unheard(Telemetry):
+    """In place of the metrics if nobody chose a port and the default one is another's."""
+
+    name = "prometheus"
+
+    def worker_started(self, worker_id: str, queues: tuple[str, ...]) -> None:
+        logger.warning(
+            "No metrics and no health endpoints: port %d is in use. Give each worker of this "
+            "machine a port of its own: [rrq.plugins.prometheus] port = 0 takes a free one",
+            DEFAULT_PORT,
+        )
+
+
+def serving(settings: RRQSettings) -> Telemetry:
+    """The backend, with its port open if there is one for it.
 
     Raises:
         ConfigError: the configured address cannot be used.
@@ -30,19 +44,12 @@ def serving(settings: RRQSettings) -> Metrics | None:
     try:
         server = Server(config.host, port, metrics)
     except OSError as error:
-        where = f"{config.host}:{port}"
         if config.port is None and error.errno == errno.EADDRINUSE:
-            logger.warning(
-                "No metrics and no health endpoints: %s is in use. Give each worker of this "
-                "machine a port of its own: [rrq.plugins.prometheus] port = 0 takes a free one",
-                where,
-            )
-            return None
+            return Unheard()
         raise ConfigError(
-            f"[rrq.plugins.prometheus] cannot listen at {where}: {error.strerror or error}. "
+            f"[rrq.plugins.prometheus] cannot listen at {config.host}:{port}: {error.strerror or error}. "
             "Choose another host or port; port = 0 takes a free one."
         ) from error
     server.start()
-    logger.info("Metrics at http://%s/metrics, health at /healthz and /readyz", server.address)
     metrics.server = server
     return metrics

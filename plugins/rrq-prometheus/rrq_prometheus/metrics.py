@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ RUN_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3
 
 MOST_FUNCTIONS = 1000
 OTHERS = "(others)"
+
+logger = logging.getLogger("rrq.prometheus")
 
 RAN = ("success", "retry", "dlq", "timeout")
 """Of attempts that ended so the run time is counted: the others were cut off."""
@@ -80,6 +83,11 @@ class Metrics(Telemetry):
         self._wait.labels(*labels).observe(started.queue_delay_ms / 1000)
         if finished.outcome in RAN:
             self._run.labels(*labels).observe(finished.duration_ms / 1000)
+
+    def worker_started(self, worker_id: str, queues: tuple[str, ...]) -> None:
+        if self.server:
+            where = self.server.address
+            logger.info("Metrics at http://%s/metrics, health at /healthz and /readyz", where)
 
     def heartbeat(self, gauges: WorkerGauges) -> None:
         self._gauges = gauges

@@ -108,7 +108,7 @@ def test_the_default_port_is_done_without_if_another_has_it(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setattr(activation, "DEFAULT_PORT", other.getsockname()[1])
-        assert activation.serving(RRQSettings()) is None
+        activation.serving(RRQSettings()).worker_started("rrq_worker_1", ("default",))
     assert "port = 0 takes a free one" in caplog.text
 
 
