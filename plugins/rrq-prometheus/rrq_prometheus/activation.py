@@ -47,8 +47,8 @@ def serving(settings: RRQSettings) -> Telemetry:
         if config.port is None and error.errno == errno.EADDRINUSE:
             return Unheard()
         raise ConfigError(
-            f"[rrq.plugins.prometheus] cannot listen at {config.host}:{port}: {error.strerror or error}. "
-            "Choose another host or port; port = 0 takes a free one."
+            f"[rrq.plugins.prometheus] cannot listen at {config.host}:{port}: "
+            f"{error.strerror or error}. Choose another host or port; port = 0 takes a free one."
         ) from error
     server.start()
     metrics.server = server
