@@ -25,6 +25,8 @@ def merged(base: Mapping[str, str], wanted: Sequence[Mapping[str, str]]) -> dict
             stands there as in `base` was not written by it.
     """
     headers = dict(base)
+    if len(wanted) == 1:
+        return dict(wanted[0])
     for mapping in reversed(wanted):
         for name, value in mapping.items():
             if name not in W3C_HEADERS and base.get(name) != value:

@@ -36,7 +36,19 @@ class TraceParent(NamedTuple):
     @classmethod
     def parsed(cls, text: str | None) -> TraceParent | None:
         """What a header says, or None if there is none or it is not valid."""
-        found = _TRACEPARENT.fullmatch(text) if text else None
+        if not text:
+            return None
+        if text[:3] == "00-" and len(text) == 55 and text[35] == text[52] == "-":
+            # Nearly every header: a third of the time that the pattern takes.
+            try:
+                raw = bytes.fromhex(text[3:35] + text[36:52] + text[53:])
+            except ValueError:
+                return None
+            # `fromhex` passes over spaces, and takes capitals, which the header may not have.
+            if len(raw) == 25 and text == text.lower() and any(raw[:16]) and any(raw[16:24]):
+                return cls(int.from_bytes(raw[:16]), int.from_bytes(raw[16:24]), raw[24])
+            return None
+        found = _TRACEPARENT.fullmatch(text)
         if found is None:
             return None
         version, trace, span, flags, rest = found.groups()

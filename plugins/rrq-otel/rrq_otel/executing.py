@@ -64,7 +64,10 @@ class ExecutionSpans:
 
     def end(self, span: trace.Span, outcome: Outcome, error: BaseException | None) -> None:
         """End a span as the handler ended."""
-        span.set_attribute("rrq.outcome", outcome)
+        if isinstance(span, _LeanRunningSpan):
+            span.outcome = outcome
+        else:
+            span.set_attribute("rrq.outcome", outcome)
         if error is not None and outcome in ("error", "timeout"):
             span.set_attribute("error.type", type(error).__qualname__)
             span.record_exception(error)
@@ -75,12 +78,19 @@ class ExecutionSpans:
         span.end()
 
     def _attributes(
-        self, queue_name: str, function_name: str, worker_id: str | None, attempt: int
+        self,
+        queue_name: str,
+        function_name: str,
+        worker_id: str | None,
+        attempt: int,
+        outcome: Outcome | None = None,
     ) -> dict[str, Any]:
         attributes = semantics.messaging("process", queue_name, "internal", self._service_name)
         attributes |= {"rrq.function": function_name, "rrq.attempt": attempt}
         if worker_id:
             attributes["rrq.worker_id"] = worker_id
+        if outcome:
+            attributes["rrq.outcome"] = outcome
         return attributes
 
 
@@ -130,6 +140,7 @@ class _LeanRunningSpan(Span):
     ) -> None:
         tracer = spans.tracer
         assert isinstance(tracer, Tracer)
+        self.outcome: Outcome | None = None
         super().__init__(
             name=semantics.EXECUTOR,
             context=SpanContext(
@@ -143,7 +154,7 @@ class _LeanRunningSpan(Span):
             sampler=tracer.sampler,
             resource=tracer.resource,
             kind=SpanKind.INTERNAL,
-            span_processor=_Completing(tracer.span_processor, spans, job, attributes),
+            span_processor=_Completing(tracer.span_processor, spans, job, attributes, self),
             instrumentation_scope=spans._scope,
         )
         self.start(parent_context=context)
@@ -158,7 +169,9 @@ class _Completing(SpanProcessor):
         spans: ExecutionSpans,
         job: RunningJob,
         attributes: dict[str, Any],
+        running: _LeanRunningSpan,
     ) -> None:
+        self._running = running
         self._onward = onward
         self._spans = spans
         self._job = job
@@ -169,6 +182,7 @@ class _Completing(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         job = self._job
+        set_by_handler = span.attributes
         self._onward.on_end(
             LeanSpan(
                 span.name,
@@ -178,9 +192,13 @@ class _Completing(SpanProcessor):
                 scope=self._spans._scope,
                 kind=span.kind,
                 kept=self._spans._kept.get(
-                    job.queue_name, job.function_name, job.worker_id, job.attempt
+                    job.queue_name,
+                    job.function_name,
+                    job.worker_id,
+                    job.attempt,
+                    self._running.outcome,
                 ),
-                passing={**self._attributes, **(span.attributes or {})},
+                passing={**self._attributes, **(set_by_handler or {})},
                 events=span.events,
                 links=span.links,
                 status=span.status,

@@ -17,6 +17,7 @@ from opentelemetry.trace import (
 )
 
 from rrq.telemetry import identity
+from rrq.telemetry.identity import TraceParent
 from rrq_otel import carrier, semantics
 from rrq_otel.lean_span import KeptAttributes, LeanSpan
 from rrq_otel.sampling import Sampling
@@ -68,6 +69,12 @@ class JobSpans:
 
     def headers(self, job: StartedJob) -> Mapping[str, str]:
         """What the executor is told of the attempt's span."""
+        if self._sampling.follows_parent and carrier.is_w3c():
+            parent = TraceParent.parsed(job.trace_context.get("traceparent"))
+            if parent is not None:
+                span_id = identity.span_id(self._backend, job.job_id, job.lease_token)
+                flags = parent.flags & TraceFlags.SAMPLED
+                return {"traceparent": str(TraceParent(parent.trace_id, span_id, flags))}
         _, own = self._spans_of(job)
         return carrier.headers_for(own, job.trace_context)
 
