@@ -33,12 +33,11 @@ def shown(busy: BusyPlace) -> Shown:
 
 
 def begin(busy: BusyPlace, *words: str, columns: int = 80, **variables: str) -> Terminal:
+    environment = busy.place.environment()
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        environment.pop(name, None)
     return Terminal(
-        ["rrq", *words],
-        busy.place.directory,
-        busy.place.environment(),
-        columns=columns,
-        **variables,
+        ["rrq", *words], busy.place.directory, environment, columns=columns, **variables
     )
 
 

@@ -25,7 +25,7 @@ class Terminal:
     Args:
         columns: how wide the terminal is, in cells.
         rows: how high.
-        variables: added to the environment, which is else that of a terminal with colours.
+        variables: added to the environment, which else has `TERM=xterm`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Terminal:
     ) -> None:
         self._control, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        inherited = ("COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR")
+        inherited = ("COLUMNS", "LINES", "TERM")
         kept = {name: text for name, text in environment.items() if name not in inherited}
         self._written = b""
         self.process = subprocess.Popen(
