@@ -394,3 +394,18 @@ def test_checks_of_plugins_stand_beside_ours_and_a_broken_plugin_is_named(
     assert found["configuration"]["state"] == "warning"
     assert "carrier-pigeon" in found["configuration"]["message"]
     assert "shop" not in states(alone.stdout)
+
+
+def test_a_plugin_whose_import_never_ends_fails_alone(
+    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive(redis_now)
+    ended = threading.Event()
+    monkeypatch.setattr("rrq.cli.check.LOADING_LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr("rrq.cli.options.plugins", lambda config: ended.wait())
+
+    code, output, _ = rrq()
+    ended.set()
+
+    assert (code, states(output)["plugins"], states(output)["workers"]) == (1, "failed", "ok")
+    assert "`rrq --no-plugins check` does without." in output

@@ -10,158 +10,159 @@ from tests.store.driving import Driver
 Where = tuple[str, str | None]
 """The key in which it shows, and the id of the job that it is about."""
 
-Break = Callable[[Driver], Awaitable[Where]]
+Break = Callable[[Driver, str], Awaitable[Where]]
+"""Breaks what concerns the job of this id."""
 
 LATER_MS = 3_600_000
 
 
-async def queued_without_hash(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await driver.redis.delete("rrq:job:a")
-    return "rrq:queue:default", "a"
+async def queued_without_hash(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await driver.redis.delete(f"rrq:job:{one}")
+    return "rrq:queue:default", one
 
 
-async def queued_but_ended(driver: Driver) -> Where:
-    await driver.settle(await _running(driver, "a"), "complete")
-    await _queue(driver, "default", "a")
-    return "rrq:queue:default", "a"
+async def queued_but_ended(driver: Driver, one: str) -> Where:
+    await driver.settle(await _running(driver, one), "complete")
+    await _queue(driver, "default", one)
+    return "rrq:queue:default", one
 
 
-async def queued_but_active(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await _set(driver, "a", status="ACTIVE")
-    return "rrq:job:a", "a"
+async def queued_but_active(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await _set(driver, one, status="ACTIVE")
+    return f"rrq:job:{one}", one
 
 
-async def queued_and_leased(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await _queue(driver, "default", "a")
-    return "rrq:queue:default", "a"
+async def queued_and_leased(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await _queue(driver, "default", one)
+    return "rrq:queue:default", one
 
 
-async def queued_twice(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await _queue(driver, "other", "a")
-    return "rrq:queue:other", "a"
+async def queued_twice(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await _queue(driver, "other", one)
+    return "rrq:queue:other", one
 
 
-async def misplaced(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS, queue="mail")
-    await _set(driver, "a", queue_name="rrq:queue:elsewhere")
-    return "rrq:queue:mail", "a"
+async def misplaced(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS, queue="mail")
+    await _set(driver, one, queue_name="rrq:queue:elsewhere")
+    return "rrq:queue:mail", one
 
 
-async def waiting_nowhere(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await driver.redis.zrem("rrq:queue:default", "a")
-    return "rrq:job:a", "a"
+async def waiting_nowhere(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await driver.redis.zrem("rrq:queue:default", one)
+    return f"rrq:job:{one}", one
 
 
-async def active_without_lease(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await driver.redis.zrem("rrq:leases", "a")
-    return "rrq:job:a", "a"
+async def active_without_lease(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await driver.redis.zrem("rrq:leases", one)
+    return f"rrq:job:{one}", one
 
 
-async def leased_without_hash(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await driver.redis.delete("rrq:job:a")
-    return "rrq:leases", "a"
+async def leased_without_hash(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await driver.redis.delete(f"rrq:job:{one}")
+    return "rrq:leases", one
 
 
-async def leased_but_ended(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await _set(driver, "a", status="CANCELLED")
-    return "rrq:leases", "a"
+async def leased_but_ended(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await _set(driver, one, status="CANCELLED")
+    return "rrq:leases", one
 
 
-async def leased_but_waiting(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await _set(driver, "a", status="PENDING")
-    return "rrq:job:a", "a"
+async def leased_but_waiting(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await _set(driver, one, status="PENDING")
+    return f"rrq:job:{one}", one
 
 
-async def leased_without_token(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await driver.redis.hdel("rrq:job:a", "lease_token")
-    return "rrq:leases", "a"
+async def leased_without_token(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await driver.redis.hdel(f"rrq:job:{one}", "lease_token")
+    return "rrq:leases", one
 
 
-async def unknown_status(driver: Driver) -> Where:
-    await driver.redis.hset("rrq:job:a", mapping={"function_name": "f", "status": "DREAMING"})
-    return "rrq:job:a", "a"
+async def unknown_status(driver: Driver, one: str) -> Where:
+    await driver.redis.hset(f"rrq:job:{one}", mapping={"function_name": "f", "status": "DREAMING"})
+    return f"rrq:job:{one}", one
 
 
-async def waiting_with_ttl(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await driver.redis.expire("rrq:job:a", 1000)
-    return "rrq:job:a", "a"
+async def waiting_with_ttl(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await driver.redis.expire(f"rrq:job:{one}", 1000)
+    return f"rrq:job:{one}", one
 
 
-async def running_with_ttl(driver: Driver) -> Where:
-    await _running(driver, "a")
-    await driver.redis.expire("rrq:job:a", 1000)
-    return "rrq:job:a", "a"
+async def running_with_ttl(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
+    await driver.redis.expire(f"rrq:job:{one}", 1000)
+    return f"rrq:job:{one}", one
 
 
-async def unique_of_nobody(driver: Driver) -> Where:
-    await driver.redis.set("rrq:lock:unique:k", "a", ex=1000)
-    return "rrq:lock:unique:k", "a"
+async def unique_of_nobody(driver: Driver, one: str) -> Where:
+    await driver.redis.set(f"rrq:lock:unique:key-{one}", one, ex=1000)
+    return f"rrq:lock:unique:key-{one}", one
 
 
-async def unique_of_one_that_ended(driver: Driver) -> Where:
-    await driver.settle(await _running(driver, "a", unique_key="k"), "complete")
-    await driver.redis.set("rrq:lock:unique:k", "a", ex=1000)
-    return "rrq:lock:unique:k", "a"
+async def unique_of_one_that_ended(driver: Driver, one: str) -> Where:
+    await driver.settle(await _running(driver, one, unique_key=f"key-{one}"), "complete")
+    await driver.redis.set(f"rrq:lock:unique:key-{one}", one, ex=1000)
+    return f"rrq:lock:unique:key-{one}", one
 
 
-async def unique_of_another(driver: Driver) -> Where:
-    await driver.enqueue("a", unique_key="other", delay_ms=LATER_MS)
-    await driver.redis.set("rrq:lock:unique:k", "a", ex=1000)
-    return "rrq:lock:unique:k", "a"
+async def unique_of_another(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, unique_key="other", delay_ms=LATER_MS)
+    await driver.redis.set(f"rrq:lock:unique:key-{one}", one, ex=1000)
+    return f"rrq:lock:unique:key-{one}", one
 
 
-async def held_without_job(driver: Driver) -> Where:
-    await driver.redis.zadd("rrq:held:k", {"a": 1})
-    return "rrq:held:k", "a"
+async def held_without_job(driver: Driver, one: str) -> Where:
+    await driver.redis.zadd(f"rrq:held:key-{one}", {one: 1})
+    return f"rrq:held:key-{one}", one
 
 
-async def dlq_without_hash(driver: Driver) -> Where:
+async def dlq_without_hash(driver: Driver, one: str) -> Where:
     await driver.redis.lpush("rrq:dlq:default", "gone-1", "gone-2")
     return "rrq:dlq:default", None
 
 
-async def dlq_but_alive(driver: Driver) -> Where:
-    await driver.enqueue("a", delay_ms=LATER_MS)
-    await driver.redis.lpush("rrq:dlq:other", "a")
-    return "rrq:dlq:other", "a"
+async def dlq_but_alive(driver: Driver, one: str) -> Where:
+    await driver.enqueue(one, delay_ms=LATER_MS)
+    await driver.redis.lpush("rrq:dlq:other", one)
+    return "rrq:dlq:other", one
 
 
-async def twice_dead(driver: Driver) -> Where:
-    await driver.settle(await _running(driver, "a"), "fail")
-    await driver.redis.rpush("rrq:dlq:default", "a")
-    return "rrq:dlq:default", "a"
+async def twice_dead(driver: Driver, one: str) -> Where:
+    await driver.settle(await _running(driver, one), "fail")
+    await driver.redis.rpush("rrq:dlq:default", one)
+    return "rrq:dlq:default", one
 
 
-async def old_lock_of_a_job(driver: Driver) -> Where:
-    await driver.redis.set("rrq:lock:job:a", "rrq_worker_old", ex=1000)
-    return "rrq:lock:job:a", "a"
+async def old_lock_of_a_job(driver: Driver, one: str) -> Where:
+    await driver.redis.set(f"rrq:lock:job:{one}", "rrq_worker_old", ex=1000)
+    return f"rrq:lock:job:{one}", one
 
 
-async def old_lock_of_a_worker(driver: Driver) -> Where:
-    await driver.redis.zadd("rrq:active:jobs:rrq_worker_old", {"a": 1})
-    return "rrq:active:jobs:rrq_worker_old", None
+async def old_lock_of_a_worker(driver: Driver, one: str) -> Where:
+    await driver.redis.zadd(f"rrq:active:jobs:rrq_worker_{one}", {one: 1})
+    return f"rrq:active:jobs:rrq_worker_{one}", None
 
 
-async def token_went_back(driver: Driver) -> Where:
-    await _running(driver, "a")
+async def token_went_back(driver: Driver, one: str) -> Where:
+    await _running(driver, one)
     await driver.redis.set("rrq:lease:token", "0")
     return "rrq:lease:token", None
 
 
-async def wrong_type(driver: Driver) -> Where:
-    await driver.redis.set("rrq:queue:odd", "x")
-    return "rrq:queue:odd", None
+async def wrong_type(driver: Driver, one: str) -> Where:
+    await driver.redis.set(f"rrq:queue:{one}", "x")
+    return f"rrq:queue:{one}", None
 
 
 BROKEN: dict[str, tuple[str, Break]] = {
@@ -193,6 +194,13 @@ BROKEN: dict[str, tuple[str, Break]] = {
     "wrong type": ("wrong-type", wrong_type),
 }
 """By a name for the test: the kind that is to be found, and what breaks the data so."""
+
+
+async def break_everything(driver: Driver) -> None:
+    """Break the data in every way at once, each time for a job of its own."""
+    for name, (_, break_it) in BROKEN.items():
+        await break_it(driver, name.replace(" ", "-"))
+
 
 NOT_MENDABLE = {"unknown-status", "wrong-type"}
 """Nobody can know what is right there."""

@@ -18,7 +18,7 @@ from rrq.doctor.view import read_views
 from rrq.exc import JobAlreadyRunning
 from rrq.settings import RRQSettings
 from rrq.store.store import JobStore
-from tests.doctor.breaking import BROKEN, NOT_MENDABLE, Break
+from tests.doctor.breaking import BROKEN, NOT_MENDABLE, Break, break_everything
 from tests.store.driving import Driver, new_job, verdict
 from tests.support.waiting import eventually
 
@@ -54,21 +54,12 @@ async def test_in_healthy_data_nothing_is_wrong_and_all_of_it_is_looked_at(drive
 
 
 async def test_looking_changes_nothing(driver: Driver) -> None:
-    for _, break_it in BROKEN.values():
-        if break_it not in _NEEDS_THE_ID:
-            await break_it(driver)
+    await break_everything(driver)
     before = await everything(driver)
 
     assert await found(driver.store)
 
     assert await everything(driver) == before
-
-
-_NEEDS_THE_ID = {
-    break_it
-    for name, (_, break_it) in BROKEN.items()
-    if name not in ("held without job", "dead letters without hash", "wrong type")
-}
 
 
 async def test_under_load_with_plain_producers_nothing_seems_wrong(driver: Driver) -> None:
@@ -142,7 +133,7 @@ async def test_a_job_that_a_plain_producer_is_still_writing_is_given_its_time(
 async def test_what_is_broken_is_found_and_mended(
     driver: Driver, kind: str, break_it: Break
 ) -> None:
-    key, job_id = await break_it(driver)
+    key, job_id = await break_it(driver, "a")
 
     examination = await examine(driver.store, patience_seconds=0)
 
@@ -161,13 +152,13 @@ async def test_what_is_right_again_by_then_is_left_alone_by_the_repair(
     driver: Driver, kind: str, break_it: Break
 ) -> None:
     before = await everything(driver)
-    await break_it(driver)
+    await break_it(driver, "a")
     examination = await examine(driver.store, patience_seconds=0)
     await driver.redis.flushall()
     for name, value in before.items():
         await driver.redis.restore(name, 0, value)
     # The id stands for another, healthy job by now.
-    await driver.enqueue("a", queue="mail", unique_key="k", delay_ms=1000)
+    await driver.enqueue("a", queue="mail", unique_key="key-a", delay_ms=1000)
     await driver.redis.set("rrq:lease:token", str(examination.highest_token))
     healthy = await everything(driver)
 
@@ -180,7 +171,17 @@ def test_every_kind_is_broken_by_some_test() -> None:
     assert {kind for kind, _ in BROKEN.values()} == set(KINDS)
 
 
-async def test_all_that_is_wrong_is_found_and_mended_at_once(driver: Driver) -> None:
+async def test_what_is_broken_in_every_way_at_once_is_mended(driver: Driver) -> None:
+    await break_everything(driver)
+
+    examination = await examine(driver.store, patience_seconds=0)
+    await repair(driver.store, examination)
+
+    assert {one.kind for one in examination.findings} == set(KINDS)
+    assert {one.kind for one in await found(driver.store)} == NOT_MENDABLE
+
+
+async def test_all_that_is_wrong_with_a_job_is_found_and_mended_at_once(driver: Driver) -> None:
     await driver.enqueue("a", delay_ms=9_000_000)
     await driver.redis.hset("rrq:job:a", mapping={"queue_name": "x", "status": "ACTIVE"})
     await driver.redis.expire("rrq:job:a", 1000)

@@ -46,7 +46,7 @@ async def test_a_job_that_nobody_has_a_lease_of_runs_again_as_one_that_was_lost(
 
 
 async def test_a_job_that_was_lost_too_often_is_dead(driver: Driver) -> None:
-    await active_without_lease(driver)
+    await active_without_lease(driver, "a")
     await driver.redis.hset("rrq:job:a", "lost_count", str(driver.settings.max_lost))
 
     assert len(await mended(driver)) == 1
@@ -175,7 +175,7 @@ async def test_of_two_dead_letter_queues_neither_is_chosen(driver: Driver) -> No
 
 
 async def test_a_job_that_an_old_worker_may_run_is_only_named(driver: Driver) -> None:
-    await active_without_lease(driver)
+    await active_without_lease(driver, "a")
     await driver.redis.set("rrq:lock:job:a", "rrq_worker_old", ex=1000)
     await driver.redis.zadd("rrq:active:jobs:rrq_worker_old", {"a": 1})
     await driver.redis.set("rrq:health:worker:rrq_worker_old", "{}", ex=1000)
@@ -244,7 +244,7 @@ CHANGES: dict[str, Callable[[Driver], Awaitable[object]]] = {
 async def test_a_job_that_is_not_as_it_was_seen_is_not_touched(
     driver: Driver, change: Callable[[Driver], Awaitable[object]]
 ) -> None:
-    await waiting_nowhere(driver)
+    await waiting_nowhere(driver, "a")
     steps = Steps(driver.redis, "rrq")
     places = ("default", "", "", "mail", "", "")
     seen = ("a", "hash", "PENDING", "default", "", "", "", "", 2, *places)
@@ -259,7 +259,7 @@ async def test_a_job_that_is_not_as_it_was_seen_is_not_touched(
 
 
 async def test_the_same_job_as_it_was_seen_is_mended(driver: Driver) -> None:
-    await waiting_nowhere(driver)
+    await waiting_nowhere(driver, "a")
     places = ("default", "", "", "mail", "", "")
     seen = ("a", "hash", "PENDING", "default", "", "", "", "", 2, *places)
 
