@@ -140,8 +140,10 @@ def confirm(question: str) -> None:
     try:
         agrees = typer.confirm(question, err=True)
     except typer.Abort:
+        # Nobody ended the line of the question.
+        render.note("")
         if not sys.stdin.isatty():
-            render.note("\nThere is nobody to ask here: --yes goes ahead.")
+            render.note("There is nobody to ask here: --yes goes ahead.")
         raise
     if not agrees:
         raise typer.Abort
