@@ -97,7 +97,7 @@ class TopApp(App[None]):
     # -- looking ------------------------------------------------------------------------
 
     async def _look_for_ever(self) -> None:
-        while True:
+        while self.is_running:
             self._wanted.clear()
             if not self._is_frozen or self._awaits_its_first_look():
                 await self._look()
@@ -124,8 +124,12 @@ class TopApp(App[None]):
         screen = self._in_sight()
         return screen if isinstance(screen, PageScreen) else None
 
-    def _in_sight(self) -> TopScreen:
-        return [screen for screen in self.screen_stack if isinstance(screen, TopScreen)][-1]
+    def _in_sight(self) -> TopScreen | None:
+        """The screen that can be drawn; none while the app ends, when its widgets go one by one."""
+        if not self.is_running:
+            return None
+        screens = [screen for screen in self.screen_stack if isinstance(screen, TopScreen)]
+        return screens[-1] if screens[-1].is_ready else None
 
     def _awaits_its_first_look(self) -> bool:
         page = self._top_page()
@@ -136,8 +140,7 @@ class TopApp(App[None]):
         self._wanted.set()
 
     def _show(self) -> None:
-        screen = self._in_sight()
-        if screen.is_ready:
+        if screen := self._in_sight():
             screen.show()
 
     def _tick(self) -> None:
@@ -146,8 +149,7 @@ class TopApp(App[None]):
         self._show_headers()
 
     def _show_headers(self) -> None:
-        screen = self._in_sight()
-        if screen.is_ready:
+        if screen := self._in_sight():
             screen.show_header()
 
     def say(self, text: str, tone: Tone) -> None:
@@ -161,11 +163,11 @@ class TopApp(App[None]):
     def open(self, screen: PageScreen) -> None:
         """Look into something."""
         self.push_screen(screen)
-        self.look_soon()
 
     def action_freeze(self) -> None:
         """Ask nothing more, or go on."""
         self._is_frozen = not self._is_frozen
+        self.observer.forget()
         self.look_soon()
         self._show_headers()
 

@@ -59,10 +59,8 @@ def trouble_line(trouble: Trouble) -> list[Span]:
 
 
 def _identity(snapshot: Snapshot, state: ViewState) -> list[Span]:
+    """What may be cut off on a small terminal comes last."""
     spans: list[Span] = [("rrq top ", "strong"), (printable(snapshot.address), "plain")]
-    spans.append((f" prefix {printable(snapshot.prefix)}", "dim"))
-    if snapshot.only:
-        spans.append((f" queue {printable(', '.join(snapshot.only))}", "warning"))
     spans.append((f"  {clock(snapshot.at)}", "plain"))
     if state.is_frozen:
         spans.append((f"  FROZEN {age(state.shown_seconds)} ago", "warning"))
@@ -70,9 +68,12 @@ def _identity(snapshot: Snapshot, state: ViewState) -> list[Span]:
         spans.append((f"  {age(state.shown_seconds)} old", "bad"))
     elif state.interval_seconds:
         spans.append((f"  every {state.interval_seconds:g} s", "dim"))
-    spans.append((f", took {age(snapshot.took_seconds)}", "dim"))
     if state.filter_text:
         spans.append((f"  filter: {printable(state.filter_text)}", "warning"))
+    if snapshot.only:
+        spans.append((f"  queue: {printable(', '.join(snapshot.only))}", "warning"))
+    spans.append((f"  prefix {printable(snapshot.prefix)}", "dim"))
+    spans.append((f"  took {age(snapshot.took_seconds)}", "dim"))
     return spans
 
 

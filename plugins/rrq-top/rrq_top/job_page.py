@@ -72,6 +72,8 @@ def _facts(job: Job, inside: JobInside) -> list[list[Span]]:
         _line("worker", one_line(job.worker_id)),
         _line("failed", attempts, "warning" if job.current_retries else "plain"),
     ]
+    if job.last_error:
+        lines.append(_line("error", one_line(job.last_error), "bad"))
     if job.lost_count:
         lines.append(_line("lost", f"{job.lost_count} times", "warning"))
     if job.start_time and job.completion_time:
@@ -108,9 +110,10 @@ def _payloads(job: Job, fields: Mapping[str, str]) -> list[list[Span]]:
             )
         elif name != "result" or decoded[name] is not None:
             lines.append(_line(name.removeprefix("job_"), _json(decoded[name])))
-    if job.last_error:
-        first, *rest = _cut(printable(job.last_error, multiline=True)).split("\n")
-        lines += [_line("error", first, "bad"), *(_line("", line, "bad") for line in rest)]
+    whole_error = (job.last_error or "").strip()
+    if "\n" in whole_error:
+        first, *rest = _cut(printable(whole_error, multiline=True)).split("\n")
+        lines += [[], _line("all of it", first), *(_line("", line) for line in rest)]
     return lines
 
 

@@ -107,13 +107,14 @@ class MainScreen(TopScreen):
 
     def action_pane(self, number: int) -> None:
         """Go to a pane."""
-        self.table(PANES[number - 1]).focus()
+        # Not `focus`, which comes after the next key if that was typed ahead.
+        self.set_focus(self.table(PANES[number - 1]))
 
     def action_filter(self) -> None:
         """Ask for the text that rows must have."""
         box = self.query_one("#filter", Input)
         box.display = True
-        box.focus()
+        self.set_focus(box)
 
     def action_show_all(self) -> None:
         """Close the box, and show all rows again."""
@@ -130,7 +131,7 @@ class MainScreen(TopScreen):
     @on(Input.Submitted, "#filter")
     def _close_filter(self) -> None:
         self.query_one("#filter", Input).display = False
-        self.table(self._pane).focus()
+        self.set_focus(self.table(self._pane))
         self.share_lines(anew=True)
 
     def action_pause(self) -> None:

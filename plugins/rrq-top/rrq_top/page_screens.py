@@ -91,6 +91,7 @@ class PageScreen(TopScreen):
         self.is_ready = True
         self.query("Table, Folded").first().focus()
         self.show()
+        self.app.look_soon()
 
     async def look(self, observer: Observer) -> None:
         """Ask for the page.
