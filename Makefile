@@ -1,4 +1,4 @@
-.PHONY: sync demo test lint wheels bench faults
+.PHONY: sync demo test compile coverage lint wheels bench faults
 
 # uv comes from pip, into a folder of the checkout, when the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -9,8 +9,17 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 sync: $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --quiet --all-packages
 
-# Six at once, however few processors: most of a test's time is waiting.
-test: lint
+# Six at once, however few processors: most of a test's time is waiting. They would all compile
+# the tests of a fresh checkout: it is done once, while lint is under way.
+test: sync
+	$(MAKE) --jobs=2 lint compile
+	$(UV) run --no-sync pytest -n 6
+
+compile: sync
+	$(UV) run --no-sync pytest --collect-only --quiet >/dev/null || true  # `test` says why
+
+# Which lines no test reaches.
+coverage: sync
 	$(UV) run --no-sync pytest -n 6 --cov
 
 lint: sync

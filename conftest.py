@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from rrq.settings import RRQSettings
 
 pytest_plugins = ["rrq.testing.fixtures"]
+
+# The tests start hundreds of Python processes, which would compile RRQ and the tests each time...
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# ... and import Logfire, which offers itself to Pydantic wherever it is installed.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "logfire-plugin")
 
 
 @pytest.fixture(scope="session")

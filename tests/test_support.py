@@ -33,7 +33,8 @@ def test_a_place_ends_what_outlives_its_test_and_complains(tmp_path: Path) -> No
     lent = Place(tmp_path, Path(sys.executable).parent).lend(patience_seconds=0.1)
     place = next(lent)
     place.run("sh", "-c", "sleep 600 >/dev/null 2>&1 &")
-    assert list(place.processes().values()) == ["sleep 600"]
+    # The shell forks before it becomes the other program.
+    eventually_blocking(lambda: list(place.processes().values()) == ["sleep 600"], 5, "its start")
 
     with pytest.raises(AssertionError, match=r"these processes outlived their test: .*sleep 600"):
         next(lent, None)

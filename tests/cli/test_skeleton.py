@@ -46,7 +46,8 @@ def test_the_help_imports_nothing_heavy(site: Site) -> None:
         code = run(["--help"])
         heavy = {"redis", "pydantic", "msgspec", "croniter", "rich"}
         print(code, sorted(heavy & set(sys.modules)))
-        """
+        """,
+        cold=True,
     )
 
     assert "Usage: rrq [OPTIONS] COMMAND [ARGS]..." in told

@@ -21,7 +21,8 @@ def modules_after(site: Site, *words: str) -> set[str]:
 
         assert run({list(words)!r}) == 0
         print(*sys.modules)
-        """
+        """,
+        cold=True,
     )
     return set(told.splitlines()[-1].split())
 
@@ -50,7 +51,7 @@ def test_what_is_installed_for_pydantic_is_not_imported_by_an_operators_command(
     )
 
     for leading in ((), ("--no-plugins",)):
-        ran = site.rrq(*leading, "queue", "list", "--redis-dsn", redis_dsn)
+        ran = site.rrq(*leading, "queue", "list", "--redis-dsn", redis_dsn, cold=True)
 
         assert (ran.returncode, ran.stderr) == (0, "No job waits in any queue.\n")
 

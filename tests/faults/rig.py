@@ -24,6 +24,7 @@ from rrq.job_request import JobRequest
 from rrq.settings import RRQSettings
 from tests.faults.journal import SERVER_OPTIONS, Journal
 from tests.faults.ledger import LEDGER_VARIABLE, Ledger
+from tests.support.preloaded import Forked, may_be_preloaded, start_rrq
 from tests.support.processes import command_lines
 from tests.support.waiting import eventually
 
@@ -53,18 +54,23 @@ class WorkerProcess:
         log: the file with all that it printed.
     """
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(self, options: list[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=REPOSITORY,
-                start_new_session=True,
-            )
+        words = ["worker", "run", *options]
+        self.process: Forked | subprocess.Popen[bytes]
+        if may_be_preloaded(environment):
+            self.process = start_rrq(words, REPOSITORY, environment, log, log, new_session=True)
+        else:
+            with log.open("wb") as output:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "rrq", *words],
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=REPOSITORY,
+                    start_new_session=True,
+                )
         self.pid = self.process.pid
 
     @property
@@ -188,10 +194,7 @@ class Rig:
         config = self.folder / f"{name}.toml"
         config.write_text(_toml(table, executors or {"python": PYTHON_EXECUTOR}))
         worker = WorkerProcess(
-            [
-                *(sys.executable, "-m", "rrq", "worker", "run"),
-                *("--config", str(config), "--log-level", log_level),
-            ],
+            ["--config", str(config), "--log-level", log_level],
             {
                 **os.environ,
                 LEDGER_VARIABLE: str(self.ledger.path),

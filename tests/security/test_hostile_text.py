@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import pty
-import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +16,7 @@ from rrq.client import RRQClient
 from rrq.settings import RRQSettings
 from tests.security.workplace import configure, rrq, start_worker
 from tests.support.places import Place
+from tests.support.preloaded import start_rrq
 from tests.support.waiting import eventually
 
 HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31m\r\b\u202eb\u2028c"
@@ -156,18 +158,20 @@ async def test_a_real_terminal_gets_no_command_of_a_job(
     await _write_hostile_data(redis)
     variables = {"RRQ_REDIS_DSN": redis_dsn, "NO_COLOR": "1", "COLUMNS": "200"}
 
-    shown = await asyncio.to_thread(_on_a_terminal, ["rrq", *words], place.environment(**variables))
+    shown = await asyncio.to_thread(_on_a_terminal, place, words, variables)
 
     assert "owned" in shown
     # What a terminal itself makes of a line feed.
     assert dangerous_in(shown.replace("\r\n", "\n")) == set()
 
 
-def _on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
+def _on_a_terminal(place: Place, words: Sequence[str], variables: dict[str, str]) -> str:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        ["/usr/bin/env", *command], stdout=theirs, stderr=theirs, env=environment
-    )
+    terminal = Path(os.ttyname(theirs))
+    environment = place.environment(**variables)
+    process = start_rrq(words, place.directory, environment, terminal, terminal)
+    # Its end is that of the last writer, which is not to be us.
+    process.wait(20)
     os.close(theirs)
     shown = b""
     try:
@@ -177,5 +181,4 @@ def _on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
         pass  # Linux says so when the last writer has gone.
     finally:
         os.close(ours)
-    process.wait(20)
     return shown.decode()

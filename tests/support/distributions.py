@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from tests.support.preloaded import start_rrq
 
 
 @pytest.fixture
@@ -23,6 +26,8 @@ class Site:
     """A directory of installed distributions, and a home and a working directory beside it."""
 
     def __init__(self, root: Path) -> None:
+        self._root = root
+        self._runs = 0
         self.path = root / "site"
         self.home = root / "home"
         self.work = root / "work"
@@ -63,13 +68,42 @@ class Site:
     def environment(self, **variables: str) -> dict[str, str]:
         """What a process needs to find the distributions, and nothing of this one's RRQ_*."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("RRQ_")}
-        kept.pop("XDG_CACHE_HOME", None)
+        for name in ("XDG_CACHE_HOME", "PYDANTIC_DISABLE_PLUGINS"):
+            kept.pop(name, None)
         return {**kept, "HOME": str(self.home), "PYTHONPATH": str(self.path), **variables}
 
-    def rrq(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the command `rrq` to its end."""
+    def rrq(
+        self, *arguments: str, cold: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command `rrq` to its end.
+
+        Args:
+            cold: start Python for it, so that nothing is imported but what it imports.
+            variables: added to its environment.
+        """
+        if cold:
+            return self._start([str(rrq_command()), *arguments], variables)
+        return self._fork(arguments, "", variables)
+
+    def python(self, code: str, *, cold: bool = False, **variables: str) -> str:
+        """What a Python program that finds the distributions prints; it must succeed.
+
+        Args:
+            cold: start Python for it, so that nothing is imported but what it imports.
+            variables: added to its environment.
+        """
+        if cold:
+            ran = self._start([sys.executable, "-c", dedent(code)], variables)
+        else:
+            ran = self._fork([], dedent(code), variables)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def _start(
+        self, command: Sequence[str], variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(rrq_command()), *arguments],
+            command,
             env=self.environment(**variables),
             cwd=self.work,
             capture_output=True,
@@ -78,19 +112,20 @@ class Site:
             check=False,
         )
 
-    def python(self, code: str, **variables: str) -> str:
-        """What a Python program that finds the distributions prints; it must succeed."""
-        ran = subprocess.run(
-            [sys.executable, "-c", dedent(code)],
-            env=self.environment(**variables),
-            cwd=self.work,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+    def _fork(
+        self, words: Sequence[str], code: str, variables: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        self._runs += 1
+        stdout, stderr = (self._root / f"output-{self._runs}.{end}" for end in ("out", "err"))
+        environment = self.environment(**variables)
+        process = start_rrq(words, self.work, environment, stdout, stderr, code=code)
+        try:
+            returncode = process.wait(60)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(
+            ["rrq", *words], returncode, stdout.read_text(), stderr.read_text()
         )
-        assert ran.returncode == 0, ran.stderr
-        return ran.stdout
 
     def plugin(self, name: str, *arguments: str, **variables: str) -> dict[str, Any]:
         """What `rrq plugins show NAME --json` tells."""

@@ -21,6 +21,7 @@ from textwrap import dedent
 import pytest
 
 from tests.support.distributions import rrq_command
+from tests.support.preloaded import Forked, may_be_preloaded, start_rrq
 from tests.support.processes import processes_in, processes_with
 from tests.support.waiting import eventually_blocking
 
@@ -53,8 +54,9 @@ class Place:
     def __init__(self, directory: Path, programs: Path) -> None:
         self.directory = directory
         self._programs = programs
+        self._is_this_checkout = programs == rrq_command().parent
         self._id = uuid.uuid4().hex
-        self._started = 0
+        self._started: list[Running] = []
         # Short, for the path of a socket must fit below it.
         self.temporary = Path(tempfile.mkdtemp(prefix="place-", dir="/tmp"))
 
@@ -102,13 +104,23 @@ class Place:
             assert ended.code == code, f"{ended.command} exited with {ended.code}:\n{ended.stderr}"
         return ended
 
-    def start(self, *command: str | Path, **variables: str) -> Running:
-        """Start a command, and return at once."""
-        self._started += 1
-        words = [str(word) for word in command]
-        return Running(
-            words, self.directory, self.environment(**variables), f".output-{self._started}"
+    def start(self, *command: str | Path, cold: bool = False, **variables: str) -> Running:
+        """Start a command, and return at once.
+
+        Args:
+            cold: start Python for `rrq` too, instead of forking a process that has it imported.
+            variables: added to its environment.
+        """
+        environment = self.environment(**variables)
+        running = Running(
+            [str(word) for word in command],
+            self.directory,
+            environment,
+            f".output-{len(self._started) + 1}",
+            preloaded=not cold and self._is_this_checkout and may_be_preloaded(environment),
         )
+        self._started.append(running)
+        return running
 
     def environment(self, **variables: str) -> dict[str, str]:
         """Ours, without what would tell RRQ or Python anything, and with the mark of the place."""
@@ -120,7 +132,13 @@ class Place:
 
     def processes(self) -> dict[int, str]:
         """The command line of every process that lives and was started here, by its id."""
-        return processes_with(MARK, self._id) | processes_in(self.temporary)
+        # What was forked has the mark, but the system does not show it.
+        forked = {
+            running.process.pid: running.command
+            for running in self._started
+            if isinstance(running.process, Forked) and running.process.poll() is None
+        }
+        return forked | processes_with(MARK, self._id) | processes_in(self.temporary)
 
 
 @dataclass(frozen=True)
@@ -137,10 +155,21 @@ class Running:
     """A command that was started, with its output in files so that nobody need read it."""
 
     def __init__(
-        self, command: Sequence[str], directory: Path, environment: dict[str, str], output: str
+        self,
+        command: Sequence[str],
+        directory: Path,
+        environment: dict[str, str],
+        output: str,
+        *,
+        preloaded: bool,
     ) -> None:
         self.command = " ".join(command)
         self._stdout, self._stderr = (directory / f"{output}.{end}" for end in ("out", "err"))
+        self.process: Forked | subprocess.Popen[bytes]
+        program, *words = command
+        if preloaded and program == "rrq":
+            self.process = start_rrq(words, directory, environment, self._stdout, self._stderr)
+            return
         # The shell finds the program on the PATH of the place, not on ours.
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
