@@ -188,7 +188,7 @@ def _worker_rows(facts: Facts) -> list[tuple[Any, ...]]:
             worker.health.get("active_jobs"),
             worker.health.get("concurrency_limit"),
             ", ".join(worker.queues),
-            worker.health.get("timestamp"),
+            render.time_or_text(worker.health.get("timestamp")),
             worker.ttl_seconds and round(worker.ttl_seconds),
             ", ".join(_paused(worker, facts)),
         )
@@ -242,7 +242,7 @@ def _worker_json(worker: WorkerFacts, facts: Facts) -> dict[str, Any]:
         "active_jobs": worker.health.get("active_jobs"),
         "capacity": worker.health.get("concurrency_limit"),
         "queues": list(worker.queues),
-        "last_heartbeat": worker.health.get("timestamp"),
+        "last_heartbeat": render.time_or_text(worker.health.get("timestamp")),
         "ttl_seconds": worker.ttl_seconds and round(worker.ttl_seconds),
         "paused": _paused(worker, facts),
         "clock_skew_seconds": worker.skew_seconds and round(worker.skew_seconds, 3),

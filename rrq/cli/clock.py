@@ -62,6 +62,14 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def time_or_text(value: object) -> object:
+    """The time that stands in a text which anybody may have written; the text if there is none."""
+    try:
+        return _aware(datetime.fromisoformat(value)) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def iso(moment: datetime) -> str:
     """ISO 8601, in UTC. Naive means UTC."""
     return _on_the_clock(moment, UTC).isoformat()

@@ -301,4 +301,11 @@ def _attempts(text: str | None) -> list[dict[str, Any]]:
         return []
     if not isinstance(attempts, list):
         return []
-    return [attempt for attempt in attempts if isinstance(attempt, dict)]
+    return [
+        {
+            key: render.time_or_text(value) if key.endswith("_at") else value
+            for key, value in attempt.items()
+        }
+        for attempt in attempts
+        if isinstance(attempt, dict)
+    ]

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from rrq.cli.clock import ago, by_the_clock, duration, iso, roughly_ago, when
+from rrq.cli.clock import ago, by_the_clock, duration, iso, roughly_ago, time_or_text, when
 
 if TYPE_CHECKING:
     from rrq.cli.layout import Column
@@ -33,6 +33,7 @@ __all__ = [
     "printable",
     "progress",
     "table",
+    "time_or_text",
     "truncate_nothing",
     "warning",
     "when",

@@ -133,7 +133,7 @@ def test_as_json_it_has_the_same_shape_whatever_it_finds(rrq: Rrq, redis_now: Re
         "active_jobs": 1,
         "capacity": 4,
         "queues": ["default"],
-        "last_heartbeat": "2026-01-01T00:00:00Z",
+        "last_heartbeat": "2026-01-01T00:00:00+00:00",
         "paused": ["default"],
         "clock_skew_seconds": None,
         "executors": {},

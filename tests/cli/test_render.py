@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from rrq.cli.render import ago, details, duration, error, printable, progress, table, when
+from rrq.cli.render import (
+    ago,
+    details,
+    duration,
+    error,
+    printable,
+    progress,
+    table,
+    time_or_text,
+    when,
+)
 
 ROWS = [("job-1", 3, None), ("job-2", 12, "a\tb\nc")]
 TABLE = f"from rrq.cli.render import table\ntable(['id', 'tries', 'last error'], {ROWS!r})"
@@ -295,3 +305,13 @@ def test_what_the_encoding_lacks_is_escaped(tmp_path: Path) -> None:
     )
 
     assert ran.stdout == "x\n\\u65e5\\u672c\n"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", None, 7, ["2026-01-01"]])
+def test_what_is_no_time_is_left_as_it_is(text: object) -> None:
+    assert time_or_text(text) == text
+
+
+def test_a_time_that_somebody_wrote_is_one() -> None:
+    assert time_or_text("2026-01-01T12:00:00") == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert time_or_text("2026-01-01T12:00:00Z") == datetime(2026, 1, 1, 12, tzinfo=UTC)
