@@ -32,7 +32,7 @@ SELF_PORTRAIT = """
     print("main", __name__, sys.modules["__main__"].__dict__["is_open"] is is_open)
     print("path", [one for one in sys.path if one not in ("", bin)])
     for stream in (sys.stdout, sys.stderr):
-        print(stream.fileno(), stream.encoding, stream.errors, stream.line_buffering, stream.isatty())
+        print(stream.fileno(), stream.encoding, stream.errors, stream.line_buffering)
     print("open", [descriptor for descriptor in range(3, 64) if is_open(descriptor)])
 """
 

@@ -121,12 +121,13 @@ def _write_to(path: str, descriptor: int) -> None:
 
 
 def _text(descriptor: int, like: TextIO, *, line_buffering: bool) -> TextIOWrapper:
+    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     return TextIOWrapper(
         open(descriptor, "wb", closefd=False),
         encoding=like.encoding,
         errors=like.errors,
-        line_buffering=line_buffering,
-        write_through=bool(os.environ.get("PYTHONUNBUFFERED")),
+        line_buffering=line_buffering and not unbuffered,
+        write_through=unbuffered,
     )
 
 
