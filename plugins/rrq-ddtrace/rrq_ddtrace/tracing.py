@@ -6,6 +6,7 @@ brings along may do so. So a process counts as traced by Datadog only if it show
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -109,7 +110,22 @@ def load() -> bool:
             os.environ.pop(_TELEMETRY, None)
     if problems:
         raise problems[0]
+    atexit.register(_let_go)
     return True
+
+
+def _let_go() -> None:
+    """Have the end of the process not wait for the threads of ddtrace without bounds: with an agent
+    that takes connections and never answers, that is 20 s. Runs before ddtrace's own waiting, for
+    it was registered later."""
+    module: Any = sys.modules.get("ddtrace.internal._threads")
+    threads: dict[int, object] = getattr(module, "periodic_threads", {})
+    _kept.extend(threads.values())
+    threads.clear()
+
+
+_kept: list[object] = []
+"""A thread that is forgotten would be waited for too."""
 
 
 def _load(problems: list[BaseException]) -> None:

@@ -52,6 +52,15 @@ class TestAgent:
         (span,) = eventually_blocking(found, what=f"{name} of {job_id}")
         return span
 
+    def named(self, name: str) -> Span:
+        """The one span of this name; waits until it has come."""
+
+        def found() -> list[Span]:
+            return [span for span in self.spans() if span["name"] == name]
+
+        (span,) = eventually_blocking(found, what=name)
+        return span
+
     def objections(self) -> str:
         """What the agent found wrong with the requests, or nothing."""
         with urllib.request.urlopen(f"{self.url}/test/trace_check/summary") as response:
@@ -63,9 +72,13 @@ class TestAgent:
             return error.read().decode()
         return ""
 
-    def requested(self) -> list[str]:
-        """The paths that were asked for, in their order."""
-        return [request["url"].removeprefix(self.url) for request in self._requests()]
+    def requested(self) -> set[str]:
+        """The paths that processes have posted to."""
+        return {request["url"].removeprefix(self.url) for request in self._requests()}
+
+    def reporting_processes(self) -> set[str]:
+        """The runtime ids of the processes whose ddtrace has reported about itself."""
+        return {event["runtime_id"] for event in self._get("/test/session/apmtelemetry")}
 
     def is_up(self) -> bool:
         """Whether it answers."""
@@ -77,7 +90,7 @@ class TestAgent:
 
     def _requests(self) -> list[dict[str, Any]]:
         requests: list[dict[str, Any]] = self._get("/test/session/requests")
-        return requests
+        return [request for request in requests if request["method"] == "POST"]
 
     def _get(self, path: str) -> Any:
         return json.loads(self._read(path))

@@ -46,9 +46,9 @@ def shop(
     """The shop, run once with Datadog alone."""
     rrq_redis_server.flush()
     directory: Path = tmp_path_factory.mktemp("shop")
-    for place in Place(directory, rrq_command().parent).lend():
+    for shop_place in Place(directory, rrq_command().parent).lend():
         yield run_shop(
-            place,
+            shop_place,
             rrq_redis_server.dsn,
             TRACING,
             environment=agent.environment(
