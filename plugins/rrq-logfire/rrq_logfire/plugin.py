@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from rrq.settings import RRQSettings
     from rrq.telemetry import Role, Telemetry
 
+config_model = "rrq_logfire.config:LogfireConfig"
+
 
 @hookimpl
 def rrq_telemetry(role: Role, settings: RRQSettings) -> Telemetry | None:
-    """No backend yet."""
-    return None
+    """Traces through Logfire."""
+    from rrq_logfire.activation import backend_for
+
+    return backend_for(role, settings)
