@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from string import Template
 from typing import Any
 
 CHECKOUT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ COMMON = ("--config", "--redis-dsn", "--json", "--no-truncate")
 ALIASES = {"check": "health"}
 """Names that help does not show."""
 
-OPENING = """\
+OPENING = Template("""\
 # The command line
 
 <!-- Written by `python -m rrq.cli.reference`; change the commands, not this page. -->
@@ -34,7 +35,7 @@ OPENING = """\
 `rrq --help` lists the commands, `rrq queue list --help` says the same of one as this page does.
 A command that only needs Redis works without a configuration file.
 
-{contents}
+$contents
 
 ## What commands have in common
 
@@ -42,13 +43,13 @@ Before the command, as in `rrq --no-plugins queue list`, may stand:
 
 | option | meaning |
 | --- | --- |
-{leading}
+$leading
 
 After it:
 
 | option | variable | meaning |
 | --- | --- | --- |
-{options}
+$options
 
 ### What is printed
 
@@ -90,7 +91,7 @@ terminal.
 | `COLUMNS` | the width of the terminal |
 
 Every scalar key of the configuration has a variable too: see [Configuration](configuration.md).
-"""
+""")
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def page() -> str:
     names = {path for _, commands in plugins for path in commands}
     own = [(path, command) for path, command in walk(root) if path not in names]
     parts = [
-        OPENING.format(
+        OPENING.substitute(
             contents=_contents(root),
             leading="\n".join(f"| {_spelt(one)} | {_meaning(one)} |" for one in root.params),
             options="\n".join(_common_rows(own)),
