@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -26,8 +27,9 @@ class TestAgent:
 
     __test__ = False
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, otlp_port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.otlp_url = f"http://127.0.0.1:{otlp_port}"
 
     def environment(self, **more: str) -> dict[str, str]:
         """What sends a process's traces here."""
@@ -52,6 +54,21 @@ class TestAgent:
         (span,) = eventually_blocking(found, what=f"{name} of {job_id}")
         return span
 
+    def otlp_spans(self) -> dict[str, tuple[str, str, str]]:
+        """The ids of the trace, the span and its parent, in hexadecimal digits, by the span's
+        name, of all that came from OpenTelemetry."""
+        received = self._get("/test/session/traces", self.otlp_url)
+        return {
+            span["name"]: tuple(
+                base64.b64decode(span.get(key, "")).hex()
+                for key in ("trace_id", "span_id", "parent_span_id")
+            )
+            for message in received
+            for resource in message["resource_spans"]
+            for scope in resource["scope_spans"]
+            for span in scope["spans"]
+        }
+
     def named(self, name: str) -> Span:
         """The one span of this name; waits until it has come."""
 
@@ -63,9 +80,7 @@ class TestAgent:
 
     def objections(self) -> str:
         """What the agent found wrong with the requests, or nothing."""
-        with urllib.request.urlopen(f"{self.url}/test/trace_check/summary") as response:
-            summary: dict[str, Any] = json.load(response)
-        assert summary, "the agent checked nothing"
+        assert self._get("/test/trace_check/summary"), "the agent checked nothing"
         try:
             self._read("/test/trace_check/failures")
         except urllib.error.HTTPError as error:
@@ -92,11 +107,11 @@ class TestAgent:
         requests: list[dict[str, Any]] = self._get("/test/session/requests")
         return [request for request in requests if request["method"] == "POST"]
 
-    def _get(self, path: str) -> Any:
-        return json.loads(self._read(path))
+    def _get(self, path: str, url: str | None = None) -> Any:
+        return json.loads(self._read(path, url))
 
-    def _read(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+    def _read(self, path: str, url: str | None = None) -> bytes:
+        with urllib.request.urlopen((url or self.url) + path, timeout=10) as response:
             body: bytes = response.read()
         return body
 
@@ -117,7 +132,7 @@ def running_agent(directory: Path) -> Iterator[TestAgent]:
     environment = {**os.environ, **checking}
     with (directory / "agent.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=directory, env=environment, stdout=log, stderr=log)
-    agent = TestAgent(port)
+    agent = TestAgent(port, otlp_http)
     try:
         eventually_blocking(agent.is_up, what="Datadog's test agent")
         yield agent
