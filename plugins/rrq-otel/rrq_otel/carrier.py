@@ -35,6 +35,20 @@ def parent_in(headers: Mapping[str, str]) -> SpanContext | None:
     return found if found.is_valid else None
 
 
+def span_told(headers: Mapping[str, str], parent: SpanContext | None) -> SpanContext | None:
+    """The span of our own that `headers_for` told of; it has the parent's trace state."""
+    state = parent.trace_state if parent is not None else None
+    if is_w3c():
+        told = TraceParent.parsed(headers.get("traceparent"))
+        if told is None:
+            return None
+        return SpanContext(told.trace_id, told.span_id, False, TraceFlags(told.flags), state)
+    found = parent_in(headers)
+    if found is None:
+        return None
+    return SpanContext(found.trace_id, found.span_id, False, found.trace_flags, state)
+
+
 def context_in(headers: Mapping[str, str]) -> tuple[Context, SpanContext | None]:
     """The context that these headers carry, with its baggage, and the span that they name."""
     if is_w3c() and "baggage" not in headers:

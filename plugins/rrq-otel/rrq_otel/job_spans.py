@@ -81,11 +81,10 @@ class JobSpans:
     def record(self, attempt: Attempt) -> None:
         """Make the span of an attempt, if it is sampled."""
         job, finished = attempt.started, attempt.finished
-        own = carrier.parent_in(attempt.carried) if attempt.carried else None
+        parent = carrier.parent_in(job.trace_context)
+        own = carrier.span_told(attempt.carried, parent) if attempt.carried else None
         if own is None:
             parent, own = self._spans_of(job)
-        else:
-            parent = carrier.parent_in(job.trace_context)
         if not own.trace_flags & TraceFlags.SAMPLED:
             return
         passing: dict[str, Any] = {

@@ -33,36 +33,39 @@ _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
     """An `ExportTraceServiceRequest` with these spans."""
-    by_origin: dict[tuple[int, int], list[bytes]] = {}
-    origins: dict[tuple[int, int], tuple[Resource, InstrumentationScope | None]] = {}
+    resources: dict[int, Resource] = {}
+    scopes: dict[int, InstrumentationScope | None] = {}
+    by_origin: dict[int, dict[int, list[bytes]]] = {}
     for count, span in enumerate(spans, 1):
         resource, scope = span.resource, span.instrumentation_scope
-        origin = (id(resource), id(scope))
-        if origin not in origins:
-            origins[origin] = (resource, scope)
-            by_origin[origin] = []
-        by_origin[origin].append(_field(0x12, _span(span)))
+        by_scope = by_origin.setdefault(id(resource), {})
+        of_scope = by_scope.get(id(scope))
+        if of_scope is None:
+            resources[id(resource)], scopes[id(scope)] = resource, scope
+            of_scope = by_scope[id(scope)] = []
+        of_scope.append(_field(0x12, _span(span)))
         if count % SPANS_IN_A_ROW == 0:
             time.sleep(0)
     return b"".join(
-        _field(0x0A, _resource_spans(resource, scope, by_origin[origin]))
-        for origin, (resource, scope) in origins.items()
+        _field(
+            0x0A,
+            _field(0x0A, _attributes(0x0A, resources[origin].attributes))
+            + b"".join(
+                _field(0x12, _scope_spans(scopes[scope], of_scope))
+                for scope, of_scope in by_scope.items()
+            )
+            + _text(0x1A, resources[origin].schema_url),
+        )
+        for origin, by_scope in by_origin.items()
     )
 
 
-def _resource_spans(
-    resource: Resource, scope: InstrumentationScope | None, spans: list[bytes]
-) -> bytes:
-    scope_spans = [*spans]
-    if scope is not None:
-        text = _field(0x0A, scope.name.encode()) + _text(0x12, scope.version)
-        scope_spans.insert(0, _field(0x0A, text + _attributes(0x1A, scope.attributes)))
-        scope_spans.append(_text(0x1A, scope.schema_url))
-    return (
-        _field(0x0A, _attributes(0x0A, resource.attributes))
-        + _field(0x12, b"".join(scope_spans))
-        + _text(0x1A, resource.schema_url)
-    )
+def _scope_spans(scope: InstrumentationScope | None, spans: list[bytes]) -> bytes:
+    if scope is None:
+        return _field(0x0A, b"") + b"".join(spans)
+    named = _field(0x0A, scope.name.encode()) + _text(0x12, scope.version)
+    head = _field(0x0A, named + _attributes(0x1A, scope.attributes))
+    return head + b"".join(spans) + _text(0x1A, scope.schema_url)
 
 
 def _span(span: ReadableSpan) -> bytes:

@@ -55,7 +55,9 @@ def shop_run(
                 rrq_redis_server.dsn,
                 TRACING,
                 environment=receiver.environment(
-                    OTEL_SERVICE_NAME="shop-jobs", OTEL_LOGS_EXPORTER="otlp"
+                    OTEL_SERVICE_NAME="shop-jobs",
+                    OTEL_LOGS_EXPORTER="otlp",
+                    RRQ_DISABLED_PLUGINS="ddtrace,logfire,prometheus",
                 ),
                 plugins='[rrq.plugins.otel]\nattributes = { tenant = "kwargs.tenant", '
                 'order = "args.0.id" }',
