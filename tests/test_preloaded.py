@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.preloaded import Forked, may_be_preloaded, start_rrq
+from tests.support.preloaded import Forked, fork, may_be_preloaded
 from tests.support.waiting import eventually_blocking
 
 ENVIRONMENT = {**os.environ, "MINE": "a=b\nc", "TZ": "Asia/Tokyo", "PYTHONPATH": "/nowhere"}
@@ -25,13 +25,12 @@ SELF_PORTRAIT = """
         except OSError:
             return False
 
-    bin = os.path.dirname(sys.executable)
     print("in", os.getcwd(), "with", sorted(os.environ.items()), "read", sys.stdin.read())
     print("signals", signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGCHLD))
     print("time zone", time.tzname, "collects", gc.isenabled(), "threads", threading.active_count())
     print("main", __name__, sys.modules["__main__"].__dict__["is_open"] is is_open)
-    print("path", [one for one in sys.path if one not in ("", bin)])
-    for stream in (sys.stdout, sys.stderr):
+    print("argv", sys.argv, "path", [one for one in sys.path if one not in ("", os.getcwd())])
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         print(stream.fileno(), stream.encoding, stream.errors, stream.line_buffering)
     print("open", [descriptor for descriptor in range(3, 64) if is_open(descriptor)])
 """
@@ -45,7 +44,15 @@ class Output:
         self._folder = folder
 
     def forked(self, code: str) -> Forked:
-        return start_rrq([], self._folder, ENVIRONMENT, self.stdout, self.stderr, code=dedent(code))
+        with self.stdout.open("wb") as stdout, self.stderr.open("wb") as stderr:
+            return fork(
+                "code",
+                [dedent(code)],
+                self._folder,
+                ENVIRONMENT,
+                stdout=stdout.fileno(),
+                stderr=stderr.fileno(),
+            )
 
     def started(self, code: str) -> subprocess.Popen[bytes]:
         with self.stdout.open("wb") as stdout, self.stderr.open("wb") as stderr:

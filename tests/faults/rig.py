@@ -24,7 +24,7 @@ from rrq.job_request import JobRequest
 from rrq.settings import RRQSettings
 from tests.faults.journal import SERVER_OPTIONS, Journal
 from tests.faults.ledger import LEDGER_VARIABLE, Ledger
-from tests.support.preloaded import Forked, may_be_preloaded, start_rrq
+from tests.support.preloaded import Forked, fork, may_be_preloaded
 from tests.support.processes import command_lines
 from tests.support.waiting import eventually
 
@@ -58,10 +58,18 @@ class WorkerProcess:
         self.log = log
         words = ["worker", "run", *options]
         self.process: Forked | subprocess.Popen[bytes]
-        if may_be_preloaded(environment):
-            self.process = start_rrq(words, REPOSITORY, environment, log, log, new_session=True)
-        else:
-            with log.open("wb") as output:
+        with log.open("wb") as output:
+            if may_be_preloaded(environment):
+                self.process = fork(
+                    "rrq",
+                    words,
+                    REPOSITORY,
+                    environment,
+                    stdout=output.fileno(),
+                    stderr=output.fileno(),
+                    new_session=True,
+                )
+            else:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "rrq", *words],
                     env=environment,

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -16,7 +15,7 @@ from rrq.client import RRQClient
 from rrq.settings import RRQSettings
 from tests.security.workplace import configure, rrq, start_worker
 from tests.support.places import Place
-from tests.support.preloaded import start_rrq
+from tests.support.preloaded import fork
 from tests.support.waiting import eventually
 
 HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31m\r\b\u202eb\u2028c"
@@ -171,11 +170,8 @@ async def test_a_real_terminal_gets_no_command_of_a_job(
 
 def _on_a_terminal(place: Place, words: Sequence[str], variables: dict[str, str]) -> str:
     ours, theirs = pty.openpty()
-    terminal = Path(os.ttyname(theirs))
     environment = place.environment(**variables)
-    process = start_rrq(words, place.directory, environment, terminal, terminal)
-    # Its end is that of the last writer, which is not to be us.
-    process.wait(20)
+    process = fork("rrq", words, place.directory, environment, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -185,4 +181,5 @@ def _on_a_terminal(place: Place, words: Sequence[str], variables: dict[str, str]
         pass  # Linux says so when the last writer has gone.
     finally:
         os.close(ours)
+    process.wait(20)
     return shown.decode()

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
-from tests.support.preloaded import start_rrq
+from tests.support.preloaded import Program, fork
 
 
 @pytest.fixture
@@ -26,8 +27,6 @@ class Site:
     """A directory of installed distributions, and a home and a working directory beside it."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._runs = 0
         self.path = root / "site"
         self.home = root / "home"
         self.work = root / "work"
@@ -83,7 +82,7 @@ class Site:
         """
         if cold:
             return self._start([str(rrq_command()), *arguments], variables)
-        return self._fork(arguments, "", variables)
+        return self._fork("rrq", arguments, variables)
 
     def python(self, code: str, *, cold: bool = False, **variables: str) -> str:
         """What a Python program that finds the distributions prints; it must succeed.
@@ -95,7 +94,7 @@ class Site:
         if cold:
             ran = self._start([sys.executable, "-c", dedent(code)], variables)
         else:
-            ran = self._fork([], dedent(code), variables)
+            ran = self._fork("code", [dedent(code)], variables)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
@@ -113,19 +112,26 @@ class Site:
         )
 
     def _fork(
-        self, words: Sequence[str], code: str, variables: dict[str, str]
+        self, program: Program, words: Sequence[str], variables: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        self._runs += 1
-        stdout, stderr = (self._root / f"output-{self._runs}.{end}" for end in ("out", "err"))
-        environment = self.environment(**variables)
-        process = start_rrq(words, self.work, environment, stdout, stderr, code=code)
-        try:
-            returncode = process.wait(60)
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(
-            ["rrq", *words], returncode, stdout.read_text(), stderr.read_text()
-        )
+        with TemporaryFile() as stdout, TemporaryFile() as stderr:
+            process = fork(
+                program,
+                words,
+                self.work,
+                self.environment(**variables),
+                stdout=stdout.fileno(),
+                stderr=stderr.fileno(),
+            )
+            try:
+                code = process.wait(60)
+            finally:
+                process.kill()
+            told = []
+            for output in (stdout, stderr):
+                output.seek(0)
+                told.append(output.read().decode())
+        return subprocess.CompletedProcess([program, *words], code, *told)
 
     def plugin(self, name: str, *arguments: str, **variables: str) -> dict[str, Any]:
         """What `rrq plugins show NAME --json` tells."""

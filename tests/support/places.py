@@ -21,7 +21,7 @@ from textwrap import dedent
 import pytest
 
 from tests.support.distributions import rrq_command
-from tests.support.preloaded import Forked, may_be_preloaded, start_rrq
+from tests.support.preloaded import Forked, fork, may_be_preloaded
 from tests.support.processes import processes_in, processes_with
 from tests.support.waiting import eventually_blocking
 
@@ -167,12 +167,19 @@ class Running:
         self._stdout, self._stderr = (directory / f"{output}.{end}" for end in ("out", "err"))
         self.process: Forked | subprocess.Popen[bytes]
         program, *words = command
-        if preloaded and program == "rrq":
-            self.process = start_rrq(words, directory, environment, self._stdout, self._stderr)
-            return
-        # The shell finds the program on the PATH of the place, not on ours.
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
+            if preloaded and program == "rrq":
+                self.process = fork(
+                    "rrq",
+                    words,
+                    directory,
+                    environment,
+                    stdout=stdout.fileno(),
+                    stderr=stderr.fileno(),
+                )
+                return
             self.process = subprocess.Popen(
+                # The shell finds the program on the PATH of the place, not on ours.
                 ["/bin/sh", "-c", 'exec "$@"', "sh", *command],
                 cwd=directory,
                 env=environment,

@@ -1,8 +1,8 @@
-"""`start_rrq`: the command `rrq` as a real process, without the half second that Python takes to
-import all of it.
+"""`fork`: the command `rrq`, and an executor, as real processes, without the half second that
+Python takes to import all of it.
 
-One process of this test run has imported RRQ already (`preloading.py`), and forks for every
-command. What it forks is a process like any other, with its own environment, directory, output,
+One process of this test run has imported RRQ already (`preloading.py`), and forks for each of
+them. What it forks is a process like any other, with its own environment, directory, streams,
 signals and exit code; only what a start itself does is not tried. `tests/cli/test_cold_start.py`
 starts every command from nothing.
 """
@@ -20,7 +20,9 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
+
+Program = Literal["rrq", "executor", "code"]
 
 _READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "LD_", "DYLD_")
 _LATER_AS_WELL = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
@@ -39,39 +41,40 @@ def may_be_preloaded(environment: dict[str, str]) -> bool:
     )
 
 
-def start_rrq(
+def fork(
+    program: Program,
     words: Sequence[str],
     directory: Path,
     environment: dict[str, str],
-    stdout: Path,
-    stderr: Path,
     *,
+    stdout: int,
+    stderr: int,
+    stdin: int | None = None,
     new_session: bool = False,
-    code: str = "",
 ) -> Forked:
-    """Run `rrq` with these words, and return at once.
+    """Run a program with these words, and return at once.
 
     Args:
+        program: the command `rrq`, `python -m rrq_executor_python`, or `python -c CODE`, where
+            the first of the words is the code.
         environment: all of it; `may_be_preloaded` must be true of it.
-        stdout: the file to write to, which may be that of `stderr` too.
+        stdout: a descriptor of ours that it is to write to; it has its own, so close ours.
+        stderr: the same for stderr.
+        stdin: the same for stdin; without one it reads nothing.
         new_session: leave this process group.
-        code: a Python program to run instead of `rrq`.
     """
     assert may_be_preloaded(environment)
-    # They are there as soon as this returns, as with any other process.
-    for path in (stdout, stderr):
-        path.touch()
-    return _Nursery.of_this_process().start(
-        {
-            "words": list(words),
-            "code": code,
-            "directory": str(directory),
-            "environment": environment,
-            "stdout": str(stdout),
-            "stderr": str(stderr),
-            "new_session": new_session,
-        }
-    )
+    request = {
+        "program": program,
+        "words": list(words),
+        "directory": str(directory),
+        "environment": environment,
+        "new_session": new_session,
+    }
+    if stdin is not None:
+        return _Nursery.of_this_process().start(request, [stdin, stdout, stderr])
+    with Path(os.devnull).open("rb") as nothing:
+        return _Nursery.of_this_process().start(request, [nothing.fileno(), stdout, stderr])
 
 
 class Forked:
@@ -156,10 +159,12 @@ class _Nursery:
         threading.Thread(target=self._listen, args=(ours.makefile(),), daemon=True).start()
         atexit.register(self._close)
 
-    def start(self, request: dict[str, Any]) -> Forked:
+    def start(self, request: dict[str, Any], streams: Sequence[int]) -> Forked:
         """Have a process forked for this request."""
         with self._starting:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
+            line = json.dumps(request).encode() + b"\n"
+            socket.send_fds(self._socket, [line[:1]], streams)
+            self._socket.sendall(line[1:])
             with self._told:
                 self._told.wait_for(lambda: self._started is not None or self._lost)
                 assert self._started is not None, "the process that has RRQ imported has ended"

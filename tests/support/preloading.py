@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import signal
 import socket
 import sys
@@ -25,21 +26,25 @@ FOREIGN = ("croniter", "importlib.metadata", "pluggy", "pydantic", "redis.asynci
 
 PACKAGES = ("rrq", "rrq_executor_stdio", "rrq_executor_python")
 
+Request = dict[str, Any]
+Streams = list[int]
+"""Descriptors for stdin, stdout and stderr."""
+
 NOT_OF_THE_COMMAND = ("rrq.testing", "rrq.integrations", "rrq.conformance")
 
 
 def main() -> None:
-    program, descriptor = sys.argv[1:]
+    command, descriptor = sys.argv[1:]
     control = socket.socket(fileno=int(descriptor))
     preload()
     # What is here now stays for good: no collection need look at it, and copy it by that.
     gc.collect()
     gc.freeze()
-    request = requested(control)
+    requested = serve(control)
     control.close()
-    if request is not None:
-        become(program, request)
-        run(request)
+    if requested is not None:
+        become(command, *requested)
+        run(requested[0])
 
 
 def preload() -> None:
@@ -56,7 +61,7 @@ def preload() -> None:
                 importlib.import_module(module.name)
 
 
-def requested(control: socket.socket) -> dict[str, Any] | None:
+def serve(control: socket.socket) -> tuple[Request, Streams] | None:
     """In each forked process the request that it is for; in the first, in the end, None."""
 
     def tell(**told: int) -> None:
@@ -70,16 +75,25 @@ def requested(control: socket.socket) -> dict[str, Any] | None:
 
     signal.signal(signal.SIGCHLD, tell_of_ends)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with control.makefile() as lines:
-        for line in lines:
-            pid = os.fork()
-            if pid == 0:
-                return dict(json.loads(line))
-            tell(started=pid)
+    while received := _receive(control):
+        request, streams = received
+        pid = os.fork()
+        if pid == 0:
+            return request, streams
+        for stream in streams:
+            os.close(stream)
+        tell(started=pid)
     return None
 
 
-def become(program: str, request: dict[str, Any]) -> None:
+def _receive(control: socket.socket) -> tuple[Request, Streams] | None:
+    line, streams, _, _ = socket.recv_fds(control, 1, 3)
+    while line and not line.endswith(b"\n"):
+        line += control.recv(65536)
+    return (json.loads(line), streams) if line else None
+
+
+def become(command: str, request: Request, streams: Streams) -> None:
     """Make this process what it would be if it had been started for this request."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -89,46 +103,43 @@ def become(program: str, request: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     time.tzset()
-    stdout, stderr = request["stdout"], request["stderr"]
-    _write_to(stdout, 1)
-    if stderr == stdout:
-        os.dup2(1, 2)
-    else:
-        _write_to(stderr, 2)
-    sys.stdout = sys.__stdout__ = _text(1, sys.stdout, line_buffering=os.isatty(1))
-    sys.stderr = sys.__stderr__ = _text(2, sys.stderr, line_buffering=True)
-    sys.argv = [program, *request["words"]]
+    for descriptor, stream in enumerate(streams):
+        os.dup2(stream, descriptor)
+        os.close(stream)
+    sys.stdin = sys.__stdin__ = _text(0, "rb", sys.stdin)
+    sys.stdout = sys.__stdout__ = _text(1, "wb", sys.stdout, by_line=os.isatty(1))
+    sys.stderr = sys.__stderr__ = _text(2, "wb", sys.stderr, by_line=True)
+    first = str(Path(command).parent) if request["program"] == "rrq" else request["directory"]
     given = os.environ.get("PYTHONPATH", "")
-    sys.path[:0] = [str(Path(program).parent), *filter(None, given.split(os.pathsep))]
+    sys.path[:0] = [first, *filter(None, given.split(os.pathsep))]
+    sys.argv = [command, *request["words"]]
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
 
-def run(request: dict[str, Any]) -> None:
-    """Run the command, or a program given as text."""
-    if code := request["code"]:
-        module = sys.modules["__main__"] = ModuleType("__main__")
-        exec(compile(code, "<string>", "exec"), module.__dict__)
-        return
-    from rrq.cli.main import main as rrq
-
-    rrq()
-
-
-def _write_to(path: str, descriptor: int) -> None:
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    os.dup2(opened, descriptor)
-    os.close(opened)
-
-
-def _text(descriptor: int, like: TextIO, *, line_buffering: bool) -> TextIOWrapper:
-    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+def _text(descriptor: int, mode: str, like: TextIO, *, by_line: bool = False) -> TextIOWrapper:
+    unbuffered = mode == "wb" and bool(os.environ.get("PYTHONUNBUFFERED"))
     return TextIOWrapper(
-        open(descriptor, "wb", closefd=False),
+        open(descriptor, mode, closefd=False),
         encoding=like.encoding,
         errors=like.errors,
-        line_buffering=line_buffering and not unbuffered,
+        line_buffering=by_line and not unbuffered,
         write_through=unbuffered,
     )
+
+
+def run(request: Request) -> None:
+    """Run what was asked for; what it raises ends this process as it would have ended any."""
+    match request["program"]:
+        case "rrq":
+            from rrq.cli.main import main as rrq
+
+            rrq()
+        case "executor":
+            runpy.run_module("rrq_executor_python", run_name="__main__", alter_sys=True)
+        case "code":
+            module = sys.modules["__main__"] = ModuleType("__main__")
+            sys.argv[:2] = ["-c"]
+            exec(compile(request["words"][0], "<string>", "exec"), module.__dict__)
 
 
 if __name__ == "__main__":

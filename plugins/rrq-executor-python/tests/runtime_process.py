@@ -7,12 +7,12 @@ import json
 import os
 import queue
 import select
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.support.preloaded import fork
 
 FEATURES = "hello,cancel,progress"
 PATIENCE_SECONDS = 20.0
@@ -35,23 +35,28 @@ class RuntimeProcess:
     ) -> None:
         self._log = log
         own = {name: value for name, value in os.environ.items() if not name.startswith("RRQ_")}
-        command = [sys.executable, "-m", "rrq_executor_python"]
-        if settings is not None:
-            command += ["--settings", settings]
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [*command, *options],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                cwd=cwd,
-                env={
+        words = [*([] if settings is None else ["--settings", settings]), *options]
+        theirs, requests = os.pipe()
+        outcomes, their_outcomes = os.pipe()
+        self.stdin, self.stdout = os.fdopen(requests, "wb", 0), os.fdopen(outcomes, "rb", 0)
+        with (
+            os.fdopen(theirs) as stdin,
+            os.fdopen(their_outcomes, "w") as stdout,
+            log.open("w") as stderr,
+        ):
+            self.process = fork(
+                "executor",
+                words,
+                cwd,
+                {
                     **own,
                     "RRQ_PROTOCOL_FEATURES": features,
                     "RRQ_WORKER_ID": "rrq_worker_1",
                     **(environment or {}),
                 },
-                bufsize=0,
+                stdin=stdin.fileno(),
+                stdout=stdout.fileno(),
+                stderr=stderr.fileno(),
             )
         self._numbers = itertools.count(1)
         self._lines: queue.Queue[bytes | None] = queue.Queue()
@@ -100,10 +105,9 @@ class RuntimeProcess:
         self.send_line(json.dumps(message).encode())
 
     def send_line(self, line: bytes) -> None:
-        assert self.process.stdin is not None
         remaining = memoryview(line + b"\n")
         while remaining:
-            remaining = remaining[self.process.stdin.write(remaining) :]
+            remaining = remaining[self.stdin.write(remaining) :]
 
     def next_message(self) -> Message:
         """The next line of stdout that nobody has asked for."""
@@ -135,16 +139,14 @@ class RuntimeProcess:
         return message
 
     def close_stdin(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.stdin.close()
 
     def close_stdout(self) -> None:
         """Read no more, as an orchestrator that died."""
-        assert self.process.stdout is not None
         self._stop_reading.set()
         # The reader waits in `select`, not in `read`, so that the pipe really closes.
         self._reader.join(timeout=PATIENCE_SECONDS)
-        self.process.stdout.close()
+        self.stdout.close()
 
     def wait(self) -> int:
         """The exit status."""
@@ -166,18 +168,16 @@ class RuntimeProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                self._reader.join(timeout=PATIENCE_SECONDS)
-                pipe.close()
+        self._reader.join(timeout=PATIENCE_SECONDS)
+        self.stdin.close()
+        self.stdout.close()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         begun = b""
         while not self._stop_reading.is_set():
-            if not select.select([self.process.stdout], [], [], 0.05)[0]:
+            if not select.select([self.stdout], [], [], 0.05)[0]:
                 continue
-            if not (chunk := self.process.stdout.read(65536)):
+            if not (chunk := self.stdout.read(65536)):
                 break
             *lines, begun = (begun + chunk).split(b"\n")
             for line in lines:

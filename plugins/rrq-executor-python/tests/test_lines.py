@@ -107,9 +107,8 @@ def test_short_lines_are_held_to_a_low_limit_too(start: Start) -> None:
 def test_a_line_that_never_ends_is_not_held_in_memory(start: Start) -> None:
     runtime = start(options=["--max-message-bytes", "100000"])
     runtime.next_message()
-    assert runtime.process.stdin is not None
     for _ in range(200):
-        runtime.process.stdin.write(b"x" * 1_000_000)
+        runtime.stdin.write(b"x" * 1_000_000)
     runtime.send_line(b"")
     assert runtime.next_message()["job_id"] == "unknown"
     assert _resident_bytes(runtime.process.pid) < 150_000_000
@@ -145,8 +144,7 @@ def test_a_handler_that_reads_stdin_finds_it_empty(runtime: RuntimeProcess) -> N
 @pytest.mark.skipif(sys.platform != "linux", reason="it needs /proc")
 def test_subprocesses_do_not_inherit_the_protocol(runtime: RuntimeProcess) -> None:
     pid = runtime.process.pid
-    assert runtime.process.stdout is not None
-    pipe = str(Path(f"/proc/self/fd/{runtime.process.stdout.fileno()}").readlink())
+    pipe = str(Path(f"/proc/self/fd/{runtime.stdout.fileno()}").readlink())
     holders = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
     assert pipe in holders
     assert pipe not in runtime.call("open_descriptors_of_a_subprocess")["result"]
@@ -154,8 +152,7 @@ def test_subprocesses_do_not_inherit_the_protocol(runtime: RuntimeProcess) -> No
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe's ends differ in inode")
 def test_a_forked_child_does_not_have_the_protocol(runtime: RuntimeProcess) -> None:
-    assert runtime.process.stdout is not None
-    inode = os.fstat(runtime.process.stdout.fileno()).st_ino
+    inode = os.fstat(runtime.stdout.fileno()).st_ino
     holders = [path.stat() for path in Path(f"/proc/{runtime.process.pid}/fd").iterdir()]
     assert inode in [holder.st_ino for holder in holders]
     assert runtime.call("count_in_forked_child", inode)["result"] == 0
