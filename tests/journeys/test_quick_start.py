@@ -67,9 +67,11 @@ def test_the_quick_start_does_what_it_says(project: Place, option: str) -> None:
     assert "Traceback" not in stopped.stderr
     eventually_blocking(lambda: not project.processes(), 5, "the end of every process")
     assert list(project.temporary.iterdir()) == []
-    assert list(shown) == ["python enqueue.py", "rrq check\nrrq queue list\nrrq plugins list"]
-    look = shown["rrq check\nrrq queue list\nrrq plugins list"]
+    asked = "rrq check\nrrq queue stats\nrrq job list --since 1h\nrrq plugins list"
+    assert list(shown) == ["python enqueue.py", asked]
+    look = shown[asked]
     assert "rrq_worker_" in look
+    assert "word_count\tdefault\tCOMPLETED" in look
     assert "rrq-executor-python" in look
 
 
