@@ -52,42 +52,44 @@ def set_up(config: LogfireConfig, role: Role) -> None:
     Raises:
         ConfigError: it cannot be configured so; the message says why.
     """
-    import logfire
-    from logfire.exceptions import LogfireConfigError
+    try:
+        _call_in_daemon_thread(lambda: _configure(config, role, os.environ))
+    except ValueError as error:
+        # Of which Logfire's own kind is one.
+        raise ConfigError(
+            f"Logfire cannot be configured: {error}. Look at the variables LOGFIRE_* and "
+            "[rrq.plugins.logfire]."
+        ) from error
+    _leave_the_end_to_rrq()
 
-    environment = os.environ
+
+def _configure(config: LogfireConfig, role: Role, environment: Mapping[str, str]) -> None:
+    import logfire
 
     def said(value: str | None, *variables: str) -> str | None:
         return None if any(environment.get(name) for name in variables) else value
 
-    send: Literal["if-token-present", False]
-    # True would ask at the terminal for a project where there is no token.
-    send = "if-token-present" if _sends(config, environment) else False
     console: logfire.ConsoleOptions | Literal[False] = False
     if _writes_to_console(config, environment):
         # An executor's stdout is stderr already; a stream of ours could not be copied to the
         # processes that its handlers start.
         output = None if role == "executor" else sys.stderr
         console = logfire.ConsoleOptions(output=output, show_project_link=False)
+    logfire.configure(
+        token=said(config.token, "LOGFIRE_TOKEN"),
+        service_name=said(config.service_name, "LOGFIRE_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        environment=said(config.environment, "LOGFIRE_ENVIRONMENT"),
+        # True would ask at the terminal for a project where there is no token.
+        send_to_logfire="if-token-present" if _sends(config, environment) else False,
+        console=console,
+    )
 
-    def configure() -> None:
-        logfire.configure(
-            token=said(config.token, "LOGFIRE_TOKEN"),
-            service_name=said(config.service_name, "LOGFIRE_SERVICE_NAME", "OTEL_SERVICE_NAME"),
-            environment=said(config.environment, "LOGFIRE_ENVIRONMENT"),
-            send_to_logfire=send,
-            console=console,
-        )
 
-    try:
-        _call_in_daemon_thread(configure)
-    except (LogfireConfigError, ValueError) as error:
-        raise ConfigError(
-            f"Logfire cannot be configured: {error}. Look at the variables LOGFIRE_* and "
-            "[rrq.plugins.logfire]."
-        ) from error
-    # RRQ flushes at the end, and waits for that no longer than it says: they would wait for half
-    # a minute. What the handlers configure anew is theirs.
+def _leave_the_end_to_rrq() -> None:
+    """RRQ flushes at the end, and waits for that no longer than it says; at exit Logfire would
+    wait for half a minute. What an application configures anew is not touched."""
+    import logfire
+
     set_here = logfire.DEFAULT_LOGFIRE_INSTANCE.config
     for proxy in (
         set_here.get_tracer_provider(),
