@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig import Rig, children_of, report, rig
+from rig import Rig, children_of, leave_out_plugins, report, rig
 
 JOBS = 50
 JOB_SECONDS = 3.0
@@ -83,6 +83,7 @@ async def until(met: Callable[[], bool], limit_seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--limit", type=float, default=30.0, help="seconds to wait at most")
     asyncio.run(main(parser.parse_args().limit))

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rig import Rig, ceiling_jobs_per_second, rig
+from rig import Rig, ceiling_jobs_per_second, leave_out_plugins, rig
 
 from rrq.store import scripts
 
@@ -113,6 +113,7 @@ def report(ratios: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10000)
     parser.add_argument("--rounds", type=int, default=5)

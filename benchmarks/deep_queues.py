@@ -15,7 +15,7 @@ import asyncio
 import statistics
 import time
 
-from rig import Rig, rig
+from rig import Rig, leave_out_plugins, rig
 
 from rrq import JobRequest
 from rrq.store.verdict import Verdict
@@ -67,6 +67,7 @@ async def claim_seconds(bench: Rig) -> float:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--deepest", type=int, default=1_000_000, help="the deepest queue to try")
     parser.add_argument("--samples", type=int, default=300, help="claims at each depth")

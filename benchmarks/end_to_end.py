@@ -23,6 +23,7 @@ from rig import (
     ceiling_jobs_per_second,
     cpu_seconds,
     cpu_seconds_of_life,
+    leave_out_plugins,
     memory_mb,
     percentile,
     report,
@@ -138,6 +139,7 @@ def help_seconds() -> None:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=20_000, help="jobs in each run")
     parser.add_argument("--samples", type=int, default=300, help="jobs for the start latency")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from rig import Rig, children_of, memory_mb, report, rig
+from rig import Rig, children_of, leave_out_plugins, memory_mb, report, rig
 
 from rrq import JobRequest
 
@@ -58,6 +58,7 @@ def show(when: str, processes: dict[str, int], first: dict[str, float] | None) -
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=100_000, help="how many jobs in all")
     asyncio.run(main(parser.parse_args().jobs))

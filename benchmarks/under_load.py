@@ -13,7 +13,7 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
-from rig import Rig, ceiling_jobs_per_second, percentile, report, rig
+from rig import Rig, ceiling_jobs_per_second, leave_out_plugins, percentile, report, rig
 
 from rrq import JobRequest
 
@@ -102,6 +102,7 @@ async def done_per_second(bench: Rig, jobs: int, workers: int) -> float:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=20_000, help="no-op jobs in each run")
     parser.add_argument("--samples", type=int, default=500, help="hundredths of a second of load")

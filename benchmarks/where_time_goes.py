@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from rig import HERE, Rig, rig
+from rig import HERE, Rig, leave_out_plugins, rig
 
 from rrq.orchestrator.worker import Worker
 from rrq.plugins import load_plugins
@@ -158,6 +158,7 @@ def cpu(*, own: bool) -> float:
 
 
 if __name__ == "__main__":
+    leave_out_plugins()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jobs", type=int, default=40_000, help="how many no-op jobs")
     parser.add_argument("--processes", type=int, default=1, help="executor processes")
