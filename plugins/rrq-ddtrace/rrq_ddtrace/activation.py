@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from rrq.telemetry import configure
 from rrq_ddtrace.backend import NAME, DatadogTelemetry
 from rrq_ddtrace.semantics import Identity
-from rrq_ddtrace.tracing import Tracing, asks_for_tracing, is_in_use, load, names_service
+from rrq_ddtrace.tracing import (
+    Tracing,
+    asks_for_tracing,
+    is_in_use,
+    keep_forks_short,
+    load,
+    names_service,
+)
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -60,6 +67,8 @@ def backend_for(role: Role, settings: RRQSettings) -> DatadogTelemetry | None:
     if role == "producer" or is_in_use() or not asks_for_tracing(os.environ):
         return DatadogTelemetry(Tracing(), Identity(), correlation)
     is_alone = load()
+    if is_alone and role == "orchestrator":
+        keep_forks_short()
     service = None if names_service(os.environ) else config.service
     return DatadogTelemetry(
         Tracing(is_asked_for=True, is_alone=is_alone), Identity(service=service), correlation

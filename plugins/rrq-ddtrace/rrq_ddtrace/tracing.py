@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,20 @@ def load() -> bool:
         raise problems[0]
     atexit.register(_let_go)
     return True
+
+
+def keep_forks_short() -> None:
+    """Have a worker start its executors without waiting for what ddtrace is just sending.
+
+    Around a fork it pauses its threads, which with an agent that hangs takes 20 s of the worker's
+    event loop. It need not where the new process runs another program at once.
+    """
+    with suppress(ImportError, AttributeError):
+        module: Any = import_module("ddtrace.internal.native_runtime")
+        runtime = module.get_native_runtime()
+        os.register_at_fork(
+            before=runtime.before_python_fork, after_in_parent=runtime.after_python_fork_parent
+        )
 
 
 def _let_go() -> None:
