@@ -41,6 +41,7 @@ READING_COMMANDS = [
     ("job", "active"),
     ("job", "active", "--worker", "nobody", "--json"),
     ("cron", "list"),
+    ("top", "--once"),
 ]
 
 
