@@ -10,10 +10,11 @@ import atexit
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rrq.exc import ConfigError
 
@@ -52,6 +53,8 @@ def set_up(config: LogfireConfig, role: Role) -> None:
     Raises:
         ConfigError: it cannot be configured so; the message says why.
     """
+    if role == "orchestrator":
+        _log_warnings_of_logfire()
     try:
         _call_in_daemon_thread(lambda: _configure(config, role, os.environ))
     except ValueError as error:
@@ -117,6 +120,27 @@ def _call_in_daemon_thread(call: Callable[[], None]) -> None:
     thread.join()
     if raised:
         raise raised[0]
+
+
+def _log_warnings_of_logfire() -> None:
+    """That a token is wrong, or no server there, is told by a warning: in a worker it belongs
+    into the log, in one line."""
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if "logfire" in Path(filename).parts:
+            logger.warning("%.500s", message)
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
 
 
 def _sends(config: LogfireConfig, environment: Mapping[str, str]) -> bool:

@@ -6,12 +6,15 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from rrq_logfire.config import LogfireConfig
 from rrq_logfire.setting_up import asks_for_tracing
 from tests.support.places import Place
+
+from .receiver import TOKEN, logfire_server
 
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
@@ -77,6 +80,7 @@ EXECUTOR = """
 
 WORKER = """
     import sys
+    import threading
 
     from rrq.config import load_toml_settings
     from rrq.exc import ConfigError
@@ -84,6 +88,9 @@ WORKER = """
 
     try:
         print(rrq_telemetry("orchestrator", load_toml_settings()), "logfire" in sys.modules)
+        for thread in threading.enumerate():
+            if thread.name == "check_logfire_token":
+                thread.join()
     except ConfigError as error:
         print(error)
 """
@@ -115,6 +122,24 @@ def test_an_application_is_traced_as_soon_as_it_configured_logfire_and_by_one_ba
     assert backends == [["logfire"]] * 3
 
 
+def test_the_application_of_the_readme_is_traced(place: Place, redis_dsn: str) -> None:
+    readme = Path(__file__).parents[1] / "README.md"
+    place.write("web.py", readme.read_text().partition("```python\n")[2].partition("```")[0])
+    place.write("rrq.toml", f'redis_dsn = "{redis_dsn}"\n')
+
+    with logfire_server() as server:
+        place.run(
+            "python",
+            "web.py",
+            LOGFIRE_TOKEN=TOKEN,
+            LOGFIRE_BASE_URL=server.base_url,
+            LOGFIRE_SEND_TO_LOGFIRE="true",
+        )
+
+    (request,), (enqueue,) = server.named("POST /orders"), server.named("rrq.enqueue")
+    assert (enqueue.parent_id, enqueue.service) == (request.span_id, "shop-web")
+
+
 def test_a_server_that_never_answers_does_not_hold_up_the_end_of_a_process(
     place: Place, silent_server: str
 ) -> None:
@@ -143,6 +168,16 @@ def test_a_worker_without_a_token_asks_nobody_for_one_and_leaves_logfire_alone(
 
     assert ended.stdout == "None False\n"
     assert "Logfire is to be sent to, but has no token: set LOGFIRE_TOKEN" in ended.stderr
+
+
+def test_a_server_that_is_down_costs_a_worker_one_line_of_its_log(place: Place) -> None:
+    place.write("worker.py", WORKER)
+    place.write("rrq.toml", '[plugins.logfire]\ntoken = "a-token"\n')
+
+    ended = place.run("python", "worker.py", LOGFIRE_BASE_URL="http://127.0.0.1:1")
+
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("Logfire API is unreachable")
 
 
 def test_a_wrong_variable_is_named_before_the_worker_starts(place: Place) -> None:
