@@ -16,18 +16,19 @@ from tests.support.traced_shop import TracedShop, run_shop
 from .agent import TestAgent, running_agent
 
 TRACING = """
-    from ddtrace.trace import tracer
-
     def set_up():
-        pass
+        import ddtrace
 
     def request_span():
+        from ddtrace.trace import tracer
         return tracer.trace("GET /buy")
 
     def child_span():
+        from ddtrace.trace import tracer
         return tracer.trace("charge card")
 
     def flush():
+        from ddtrace.trace import tracer
         tracer.flush()
 """
 

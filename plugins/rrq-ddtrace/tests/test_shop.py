@@ -197,11 +197,14 @@ def test_the_agent_finds_nothing_wrong_with_what_it_gets(
     assert agent.objections() == ""
 
 
-def test_the_worker_reports_nothing_to_datadog_but_its_traces(
+def test_worker_and_executor_report_nothing_to_datadog_but_their_traces(
     shop: TracedShop, agent: TestAgent
 ) -> None:
     worker = agent.span("rrq.job", shop.jobs["buy"])["meta"]["runtime-id"]
+    executor = agent.span("rrq.executor", shop.jobs["buy"])["meta"]["runtime-id"]
+    producer = agent.named("GET /buy")["meta"]["runtime-id"]
 
-    # The application's own processes, where ddtrace does as it likes, are known to report.
-    assert worker not in agent.reporting_processes()
+    # In the application's own process ddtrace does as it likes.
+    assert agent.reporting_processes() == {producer}
+    assert not {worker, executor} & {producer}
     assert agent.requested() <= {"/v0.5/traces", "/telemetry/proxy/api/v2/apmtelemetry"}
