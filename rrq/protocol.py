@@ -115,8 +115,11 @@ def decode_executor_line(line: bytes) -> ExecutionOutcome | Hello | Progress:
     """What an executor printed.
 
     Raises:
-        ValueError: the line is not JSON, or is no message of the protocol.
+        ValueError: the line is not JSON in UTF-8, or is no message of the protocol.
     """
+    # JSON text that is carried raw is not decoded, so its encoding is checked here.
+    if not line.isascii():
+        line.decode()
     fields = _line_decoder.decode(line)
     if fields.type == "hello":
         return _hello_decoder.decode(line)
@@ -139,8 +142,16 @@ def decode_executor_line(line: bytes) -> ExecutionOutcome | Hello | Progress:
     )
 
 
-encode_line = msgspec.json.Encoder().encode
-"""Any message of this module as JSON text, without the line's end."""
+def encode_line(message: Struct) -> bytes:
+    """Any message of this module as one line of JSON text, without the line's end."""
+    line = _encode(message)
+    # Raw JSON text may be spread over lines; outside strings a line end is mere space.
+    if b"\n" in line or b"\r" in line:
+        line = line.replace(b"\n", b" ").replace(b"\r", b" ")
+    return line
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def decode_json(text: Raw | bytes) -> Any:

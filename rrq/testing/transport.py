@@ -52,6 +52,14 @@ START_FAILURE = "no database is there"
 """What an executor whose `start` is `failing` prints before it gives up."""
 
 
+GARBAGE = (
+    "debug: here I am",
+    '{"job_id": "unasked", "status": "perhaps"}',
+    '{"job_id": "unasked", "status": "success", "result": 1}',
+)
+"""Lines that are no outcome: no JSON, an unknown status, an answer that nobody waits for."""
+
+
 class TransportContract:
     """What the kernel relies on in every transport; see the module for how to use it.
 
@@ -60,7 +68,10 @@ class TransportContract:
             and so without harm to others in it.
         can_print_garbage: whether a handler can print where outcomes are expected.
         reports_progress: whether the handler `report` can be offered.
-        ends_executors: whether the transport started the processes, and so must end them.
+        ends_executors: whether the transport started the processes, and so must end them. If
+            not, something else must start an executor again that has ended, and a malformed
+            answer costs it its connection instead of its process.
+        start_failure: a regular expression for what the error of a `failing` start tells.
     """
 
     pytestmark: ClassVar[list[Any]] = [pytest.mark.asyncio]
@@ -69,6 +80,7 @@ class TransportContract:
     can_print_garbage: ClassVar[bool] = True
     reports_progress: ClassVar[bool] = True
     ends_executors: ClassVar[bool] = True
+    start_failure: ClassVar[str] = START_FAILURE
 
     def make_transport(
         self,
@@ -85,8 +97,9 @@ class TransportContract:
             executors: how many executors, so that the end of one leaves the others alone.
             in_flight: requests that each takes at once. A transport whose executors take one
                 alone has `executors` times `in_flight` of them.
-            start: `normal`; `failing` prints `START_FAILURE` to the log and ends; `slow`
-                takes two seconds until it can answer.
+            start: `normal`; `failing` prints `START_FAILURE` to the log and ends, or is not
+                there at all if the transport does not start it; `slow` takes two seconds until
+                it can answer.
 
         If a cancelled request is given a grace to stop in, it must be one second at most.
         """
@@ -102,9 +115,11 @@ class TransportContract:
     async def test_an_executor_that_cannot_start_is_reported_with_what_it_printed(self) -> None:
         subject = self._subject(start="failing")
         async with asyncio.timeout(SOON_SECONDS):
-            with pytest.raises(ExecutorStartError, match=START_FAILURE):
+            with pytest.raises(ExecutorStartError, match=self.start_failure):
                 await subject.transport.start()
-        assert subject.transport.capacity == 0
+            assert subject.transport.capacity == 0
+            await subject.transport.stop(0)
+        assert subject.transport.describe().processes == 0
 
     async def test_a_request_to_an_executor_that_starts_slowly_is_answered(self) -> None:
         async with self.running(start="slow") as subject:
@@ -217,17 +232,21 @@ class TransportContract:
             release(tmp_path, "other")
             assert (await other).status == "success"
 
-    async def test_a_malformed_answer_costs_the_executor_its_place(self) -> None:
+    @pytest.mark.parametrize("garbage", GARBAGE)
+    async def test_a_malformed_answer_costs_the_executor_its_place(self, garbage: str) -> None:
         if not self.can_print_garbage:
             pytest.skip("these executors cannot print where an outcome is expected")
         async with self.running() as subject:
-            before = await subject.call("pid")
+            before = int(bytes((await subject.call("pid")).result))
             with pytest.raises(ExecutorLost) as lost:
-                await subject.call("garbage", "debug: here I am")
+                await subject.call("garbage", garbage)
             assert lost.value.penalty
-            assert "debug: here I am" in lost.value.cause
-            after = await subject.call("pid")
-            assert bytes(after.result) != bytes(before.result)
+            assert garbage in lost.value.cause
+            after = int(bytes((await subject.call("pid")).result))
+            assert subject.transport.describe().restarts == 1
+            if self.ends_executors:
+                assert after != before
+                await subject.eventually(lambda: not is_alive(before))
 
     # Cancelling
 
@@ -280,18 +299,30 @@ class TransportContract:
     ) -> None:
         async with self.running() as subject:
             endless = await subject.begin("cling", tmp_path, "endless")
-            await subject.transport.stop(0.1)
+            async with asyncio.timeout(SOON_SECONDS):
+                await subject.transport.stop(0.1)
             with pytest.raises(ExecutorLost) as lost:
                 await endless
             assert not lost.value.penalty
+
+    async def test_a_stop_with_nothing_to_wait_for_does_not_use_its_grace(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.running() as subject:
+            held = await subject.begin("hold", tmp_path, "held")
+            await cancel(held)
+            await subject.eventually(lambda: subject.transport.capacity == 1)
+            async with asyncio.timeout(SOON_SECONDS):
+                await subject.transport.stop(600)
 
     async def test_a_second_stop_cuts_the_grace_of_the_first(self, tmp_path: Path) -> None:
         async with self.running() as subject:
             endless = await subject.begin("cling", tmp_path, "endless")
             patient = asyncio.create_task(subject.transport.stop(600))
             await asyncio.sleep(0)
-            await subject.transport.stop(0)
-            await patient
+            async with asyncio.timeout(SOON_SECONDS):
+                await subject.transport.stop(0)
+                await patient
             with pytest.raises(ExecutorLost):
                 await endless
 

@@ -181,9 +181,6 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
             return
         for line in lines:
             try:
-                # JSON text that is carried raw is not decoded, so its encoding is checked here.
-                if not line.isascii():
-                    line.decode()
                 message = decode_executor_line(line)
             except ValueError as error:
                 if line.strip():

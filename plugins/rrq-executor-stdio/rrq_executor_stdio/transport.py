@@ -64,9 +64,6 @@ class StdioTransport(Transport):
         pool = self._pool
         pool.refuse_if_stopping()
         line = encode_line(request)
-        # Raw JSON text may be spread over lines; outside strings a line end is mere space.
-        if b"\n" in line or b"\r" in line:
-            line = line.replace(b"\n", b" ").replace(b"\r", b" ")
         if len(line) > self.config.max_message_bytes:
             return self._too_long(request, len(line))
 
