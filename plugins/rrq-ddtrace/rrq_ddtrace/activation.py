@@ -13,6 +13,7 @@ from rrq_ddtrace.tracing import (
     Tracing,
     asks_for_tracing,
     is_in_use,
+    is_loaded,
     keep_forks_short,
     load,
     names_service,
@@ -65,11 +66,15 @@ def backend_for(role: Role, settings: RRQSettings) -> DatadogTelemetry | None:
         _enabled.correlation = _enabled.correlation or correlation
         return _enabled
     if role == "producer" or is_in_use() or not asks_for_tracing(os.environ):
+        if role == "orchestrator" and not is_loaded():
+            return None
         return DatadogTelemetry(Tracing(), Identity(), correlation)
     is_alone = load()
     if is_alone and role == "orchestrator":
         keep_forks_short()
     service = None if names_service(os.environ) else config.service
     return DatadogTelemetry(
-        Tracing(is_asked_for=True, is_alone=is_alone), Identity(service=service), correlation
+        Tracing(is_asked_for=True, is_at_end_when_flushed=is_alone and role == "executor"),
+        Identity(service=service),
+        correlation,
     )

@@ -97,12 +97,12 @@ class DatadogTelemetry(Telemetry):
         return ExecutionSpan(tracer, self.identity, job)
 
     def flush(self, timeout_seconds: float) -> None:
-        """Send what is held. Where nobody else uses ddtrace, that is its end: at the end of the
-        process it would wait for an agent that is down for five seconds more."""
+        """Send what is held."""
         tracer: Any = self._tracing.tracer()
         if tracer is None:
             return
-        if self._tracing.is_alone:
+        if self._tracing.is_at_end_when_flushed:
+            # That waits for what is being sent already, too.
             tracer.shutdown(timeout_seconds)
         else:
             tracer.flush()

@@ -30,6 +30,9 @@ ASKING = (
 )
 """The variables of which any asks for tracing, unless `DD_TRACE_ENABLED` says no."""
 
+LAST_SECONDS = 1.0
+"""How long the end of a process waits for what is being sent, after the flush."""
+
 _TELEMETRY = "DD_INSTRUMENTATION_TELEMETRY_ENABLED"
 _AUTOMATIC = ("ddtrace.bootstrap.preload", "ddtrace.bootstrap.sitecustomize")
 
@@ -39,11 +42,14 @@ class Tracing:
 
     Args:
         is_asked_for: whether the process is to be traced whatever its application does.
-        is_alone: whether ddtrace was loaded here, so that nobody else uses it.
+        is_at_end_when_flushed: whether a flush is the last that is asked of the tracer.
+
+    Attributes:
+        is_at_end_when_flushed: as given.
     """
 
-    def __init__(self, *, is_asked_for: bool = False, is_alone: bool = False) -> None:
-        self.is_alone = is_alone
+    def __init__(self, *, is_asked_for: bool = False, is_at_end_when_flushed: bool = False) -> None:
+        self.is_at_end_when_flushed = is_at_end_when_flushed
         self._is_settled = is_asked_for
 
     def tracer(self) -> Tracer | None:
@@ -60,13 +66,18 @@ class Tracing:
         return tracer
 
 
+def is_loaded() -> bool:
+    """Whether anybody has loaded ddtrace in this process."""
+    return "ddtrace.trace" in sys.modules
+
+
 def is_in_use() -> bool:
     """Whether this process's application uses ddtrace.
 
     It does if it has loaded it and was started by `ddtrace-run`, or imported `ddtrace.auto`, or
     patched a library, or if the variables `DD_*` ask for tracing. This never loads it.
     """
-    if "ddtrace.trace" not in sys.modules:
+    if not is_loaded():
         return False
     if any(name in sys.modules for name in _AUTOMATIC) or asks_for_tracing(os.environ):
         return True
@@ -93,7 +104,7 @@ def load() -> bool:
     What it reports to Datadog about itself stays off unless the environment turns it on, and it
     gets no hold of the signals SIGTERM and SIGINT.
     """
-    if "ddtrace.trace" in sys.modules:
+    if is_loaded():
         return False
     is_said = _TELEMETRY in os.environ
     if not is_said:
@@ -133,6 +144,9 @@ def _let_go() -> None:
     """Have the end of the process not wait for the threads of ddtrace without bounds: with an agent
     that takes connections and never answers, that is 20 s. Runs before ddtrace's own waiting, for
     it was registered later."""
+    api: Any = sys.modules.get("ddtrace.trace")
+    with suppress(Exception):
+        api.tracer.shutdown(LAST_SECONDS)
     module: Any = sys.modules.get("ddtrace.internal._threads")
     threads: dict[int, object] = getattr(module, "periodic_threads", {})
     _kept.extend(threads.values())

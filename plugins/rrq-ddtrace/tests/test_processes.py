@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rrq.embedded import EmbeddedRedis
+from rrq_ddtrace.tracing import asks_for_tracing, names_service
 from tests.support.distributions import rrq_command
 from tests.support.places import Place
 
@@ -73,6 +74,31 @@ APPLICATION = """
     seen["carried when turned off"] = carried({"traceparent": sys.argv[2]})
     print(json.dumps(seen), flush=True)
     # There is no agent, and ddtrace would wait for one.
+    os._exit(0)
+"""
+
+
+STARTER = """
+    import os
+    import socket
+    import subprocess
+    import time
+
+    from rrq_ddtrace.tracing import keep_forks_short, load
+
+    hanging = socket.create_server(("127.0.0.1", 0))
+    os.environ["DD_TRACE_AGENT_URL"] = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+    load()
+    keep_forks_short()
+
+    from ddtrace.trace import tracer
+
+    with tracer.trace("GET /sip"):
+        pass
+    connection = hanging.accept()
+    began = time.monotonic()
+    subprocess.run(["true"], preexec_fn=lambda: None, check=True)
+    print(time.monotonic() - began, flush=True)
     os._exit(0)
 """
 
@@ -151,3 +177,44 @@ def test_the_attempts_of_a_job_without_a_trace_are_in_one(seen: dict[str, Any]) 
     assert first == second
     assert first.endswith("-01")
     assert int(first.split("-")[1], 16) > 2**64
+
+
+def test_a_worker_starts_an_executor_without_waiting_for_an_agent_that_hangs(place: Place) -> None:
+    place.write("starter.py", STARTER)
+
+    took_seconds = float(place.run("python", "starter.py").stdout)
+
+    # ddtrace would wait until the agent's time is up, which is two seconds at least.
+    assert took_seconds < 1.5
+
+
+@pytest.mark.parametrize(
+    ("environment", "asks"),
+    [
+        ({}, False),
+        ({"DD_SERVICE": "shop"}, True),
+        ({"DD_TRACE_AGENT_URL": "http://agent:8126"}, True),
+        ({"DD_TRACE_ENABLED": "true"}, True),
+        ({"DD_SERVICE": ""}, False),
+        ({"DD_SERVICE": "shop", "DD_TRACE_ENABLED": "false"}, False),
+        ({"DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false"}, False),
+    ],
+)
+def test_a_worker_is_traced_if_datadogs_variables_ask_for_it(
+    environment: dict[str, str], asks: bool
+) -> None:
+    assert asks_for_tracing(environment) is asks
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"DD_SERVICE": "shop"}, True),
+        ({"DD_TAGS": "team:a,service:shop"}, True),
+        ({"DD_TAGS": "team:a micro-service:no"}, False),
+    ],
+)
+def test_the_service_is_datadogs_if_its_variables_name_one(
+    environment: dict[str, str], names: bool
+) -> None:
+    assert names_service(environment) is names

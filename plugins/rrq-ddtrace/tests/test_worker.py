@@ -187,11 +187,13 @@ def _traced_by_both(place: Place, agent: TestAgent, dsn: str) -> Both:
             # What `ddtrace-run` would do beside, at the cost of time.
             DD_PATCH_MODULES="redis:false",
             DD_REMOTE_CONFIGURATION_ENABLED="false",
+            DD_CRASHTRACKING_ENABLED="false",
+            RRQ_DISABLED_PLUGINS="prometheus,logfire,top",
             DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
             OTEL_EXPORTER_OTLP_ENDPOINT=agent.otlp_url,
             OTEL_METRICS_EXPORTER="none",
         )
-        produced = place.run("ddtrace-run", "python", "producer.py", **environment)
+        produced = place.run("python", "producer.py", **environment)
         job_id = produced.stdout.strip()
         place.run("ddtrace-run", "rrq", "worker", "run", "--burst", **environment)
         with Redis.from_url(dsn) as redis:
