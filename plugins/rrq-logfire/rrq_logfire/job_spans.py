@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from rrq.telemetry import Attempt, FinishedJob, StartedJob
 
+_TYPE = "logfire.span_type"
+"""Of a span that begins, Logfire at once sends a second one, which says that it is pending: as it
+has ended already, it begins as what has no such."""
+
 _EVENTS = {
     "retry": "rrq.retry",
     "dlq": "rrq.dead_letter",
@@ -90,6 +94,7 @@ class JobSpans:
             instrumentation_scope=self._scope,
         )
         span.start(job.started_ns, carrier.context_in(job.trace_context))
+        span.set_attribute(_TYPE, "span")
         _tell_outcome(span, finished)
         span.end(finished.ended_ns)
 
@@ -134,7 +139,7 @@ class JobSpans:
             "rrq.queue_delay_ms": _rounded(job.queue_delay_ms),
             "rrq.duration_ms": _rounded(finished.duration_ms),
             "rrq.outcome": finished.outcome,
-            "logfire.span_type": "span",
+            _TYPE: "log",
             **{name: value for name, value in optional.items() if value is not None},
         }
 

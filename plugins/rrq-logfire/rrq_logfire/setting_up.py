@@ -94,14 +94,12 @@ def _leave_the_end_to_rrq() -> None:
     import logfire
 
     set_here = logfire.DEFAULT_LOGFIRE_INSTANCE.config
-    for proxy in (
-        set_here.get_tracer_provider(),
-        set_here.get_meter_provider(),
-        set_here.get_logger_provider(),
-    ):
-        shutdown = getattr(proxy.provider, "shutdown", None)
-        if shutdown is not None:
-            atexit.unregister(shutdown)
+    for name in ("get_tracer_provider", "get_meter_provider", "get_logger_provider"):
+        # Older versions have fewer.
+        if get := getattr(set_here, name, None):
+            shutdown = getattr(get().provider, "shutdown", None)
+            if shutdown is not None:
+                atexit.unregister(shutdown)
 
 
 def _call_in_daemon_thread(call: Callable[[], None]) -> None:

@@ -191,22 +191,12 @@ def test_a_wrong_variable_is_named_before_the_worker_starts(place: Place) -> Non
 
 
 def test_the_token_of_the_table_is_shown_to_nobody(place: Place) -> None:
-    place.write(
-        "rrq.toml",
-        """
-        [executors.python]
-        cmd = ["true"]
-        [plugins.logfire]
-        token = "a-write-token"
-        """,
-    )
+    place.write("rrq.toml", '[plugins.logfire]\ntoken = "a-write-token"\n')
 
     shown = place.run("rrq", "plugins", "show", "logfire").stdout
-    checked = place.run("rrq", "check", "--config-only").stdout
 
-    assert "token" in shown
-    assert "token" in checked
-    assert "a-write-token" not in shown + checked
+    assert "***" in shown
+    assert "a-write-token" not in shown
 
 
 @pytest.mark.parametrize(

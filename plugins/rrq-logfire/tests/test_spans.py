@@ -53,19 +53,19 @@ class Bench:
     """A backend, and what it exported."""
 
     def __init__(self) -> None:
-        self._exporter = TestExporter()
+        self.exporter = TestExporter()
         self.logfire = logfire.configure(
             local=True,
             send_to_logfire=False,
             console=False,
             metrics=False,
-            additional_span_processors=[SimpleSpanProcessor(self._exporter)],
+            additional_span_processors=[SimpleSpanProcessor(self.exporter)],
         )
         self.backend = LogfireTelemetry(self.logfire)
 
     @property
     def spans(self) -> list[dict[str, Any]]:
-        return self._exporter.exported_spans_as_dict()
+        return self.exporter.exported_spans_as_dict()
 
     def attempt(self, job: StartedJob, finished: FinishedJob, **attributes: str) -> dict[str, Any]:
         carried = self.backend.carry(job)
@@ -144,6 +144,14 @@ def test_the_times_of_a_jobs_span_are_the_attempts(bench: Bench) -> None:
     span = bench.attempt(STARTED, FINISHED)
 
     assert (span["start_time"], span["end_time"]) == (STARTED.started_ns, FINISHED.ended_ns)
+
+
+def test_an_attempt_is_never_told_of_as_pending(bench: Bench) -> None:
+    bench.attempt(STARTED, FINISHED)
+
+    (span,) = bench.exporter.exported_spans
+    assert span.attributes is not None
+    assert span.attributes["logfire.span_type"] == "span"
 
 
 def test_a_job_that_was_refused_before_it_was_carried_has_the_id_that_it_would_have(
