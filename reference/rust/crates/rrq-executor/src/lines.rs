@@ -43,7 +43,10 @@ pub(crate) fn read_lines(
 }
 
 /// Write lines as they come, those that come together at once.
-pub(crate) fn write_lines(output: impl Write, mut lines: mpsc::Receiver<Vec<u8>>) -> io::Result<()> {
+pub(crate) fn write_lines(
+    output: impl Write,
+    mut lines: mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
     let mut output = BufWriter::with_capacity(BUFFER_BYTES, output);
     while let Some(line) = lines.blocking_recv() {
         output.write_all(&line)?;

@@ -195,9 +195,7 @@ impl Server {
 fn unfinished(job_id: String, error: JoinError) -> ExecutionOutcome {
     match error.try_into_panic() {
         Ok(panic) => ExecutionOutcome::error(job_id, panic_text(&*panic)).with_type("Panic"),
-        Err(_) => {
-            ExecutionOutcome::error(job_id, "The job was cancelled.").with_type("Cancelled")
-        }
+        Err(_) => ExecutionOutcome::error(job_id, "The job was cancelled.").with_type("Cancelled"),
     }
 }
 

@@ -1,6 +1,10 @@
 //! An executor with the handlers that `rrq executor check` asks for by their usual names.
 //!
-//! `RRQ_RUST_MAX_IN_FLIGHT` says how many jobs it carries out at once.
+//! `RRQ_RUST_MAX_IN_FLIGHT` says how many jobs it carries out at once. With the feature `otel` it
+//! writes spans to stderr.
+
+#[cfg(feature = "otel")]
+mod spans;
 
 use std::time::Duration;
 
@@ -61,6 +65,8 @@ async fn main() -> std::io::Result<()> {
         .register("succeed_at", succeed_at)
         .register("report", report)
         .register("print", print);
+    #[cfg(feature = "otel")]
+    let registry = spans::observed(registry);
     let mut options = ServeOptions::from_env();
     if let Ok(count) = std::env::var("RRQ_RUST_MAX_IN_FLIGHT") {
         options.max_in_flight = count.parse().map_err(std::io::Error::other)?;
