@@ -35,7 +35,7 @@ APPLICATION = """
     seen["without ddtrace"] = headers()
     seen["loads ddtrace"] = "ddtrace" in sys.modules
 
-    from ddtrace.trace import tracer
+    from ddtrace.trace import Span, tracer
 
     seen["ddtrace imported"] = headers()
     with tracer.trace("GET /sip") as span:
@@ -51,8 +51,8 @@ APPLICATION = """
     backends = [one for one in telemetry.get_telemetry().backends if one.name == "ddtrace"]
     seen["same backend"] = backends == [backend]
     finished = []
-    tracer.configure(trace_processors=[type("Keep", (), {
-        "process_trace": lambda self, trace: finished.extend(trace) or None})()])
+    finish = Span.finish
+    Span.finish = lambda span, *when: finished.append(span) or finish(span, *when)
     seen["enabled"] = headers()
     [span] = finished
     seen["names"] = [span.service, *map(span.get_tag, ("env", "version", "component"))]

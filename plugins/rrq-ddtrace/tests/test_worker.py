@@ -6,12 +6,11 @@ import json
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
@@ -22,6 +21,15 @@ from tests.support.places import Ended, Place
 from .agent import TestAgent
 
 STOPS_WITHIN_SECONDS = 12.0
+
+QUIET = {
+    # What `ddtrace-run` would do beside, at the cost of time.
+    "DD_PATCH_MODULES": "redis:false",
+    "DD_REMOTE_CONFIGURATION_ENABLED": "false",
+    "DD_CRASHTRACKING_ENABLED": "false",
+    "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
+    "RRQ_DISABLED_PLUGINS": "prometheus,logfire,top",
+}
 
 HANDLERS = """
     import os
@@ -82,29 +90,40 @@ class Stuck:
 @pytest.fixture(scope="module")
 def workers(
     agent: TestAgent, rrq_redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Both, Stuck]]:
+) -> tuple[Both, Stuck]:
     """Both at once, as one of them mostly waits."""
     rrq_redis_server.flush()
     dsn = rrq_redis_server.dsn
-    with socket.create_server(("127.0.0.1", 0)) as hanging:
-        for stuck_place in _place(tmp_path_factory, "stuck", dsn).lend():
-            url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
-            worker = stuck_place.start(
-                "rrq", "worker", "run", "--queue", "stuck", DD_TRACE_AGENT_URL=url
-            )
-            with SyncRRQClient(RRQSettings(redis_dsn=dsn)) as client:
-                job = client.enqueue("brew", _queue_name="stuck")
-                result = client.wait(job, timeout=20)
-                done = client.get_job(job.id)
+    environment = agent.environment(
+        DD_SERVICE="brewery",
+        OTEL_EXPORTER_OTLP_ENDPOINT=agent.otlp_url,
+        OTEL_METRICS_EXPORTER="none",
+        **QUIET,
+    )
+    stuck, both = (_place(tmp_path_factory, name, dsn) for name in ("stuck", "both"))
+    with socket.create_server(("127.0.0.1", 0)) as hanging, ExitStack() as places:
+        for place in (stuck, both):
+            places.enter_context(contextmanager(place.lend)())
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        worker = stuck.start(
+            *("rrq", "worker", "run", "--queue", "stuck"), DD_TRACE_AGENT_URL=url, **QUIET
+        )
+        job_id = both.run("python", "producer.py", **environment).stdout.strip()
+        with SyncRRQClient(RRQSettings(redis_dsn=dsn)) as client:
+            job = client.enqueue("brew", _queue_name="stuck")
+            result = client.wait(job, timeout=20)
+            done = client.get_job(job.id)
             worker.tell(signal.SIGTERM)
             deadline = time.monotonic() + STOPS_WITHIN_SECONDS
-            both = _traced_by_both(_place(tmp_path_factory, "both", dsn), agent, dsn)
-            ended = worker.wait(max(1.0, deadline - time.monotonic()))
-            assert done
-            assert done.start_time
-            assert done.completion_time
-            took = done.completion_time - done.start_time
-            yield both, Stuck(result, took.total_seconds(), ended)
+            both.run("ddtrace-run", "rrq", "worker", "run", "--burst", **environment)
+            traced = client.get_job(job_id)
+        ended = worker.wait(max(1.0, deadline - time.monotonic()))
+    assert traced
+    assert done
+    assert done.start_time
+    assert done.completion_time
+    took = done.completion_time - done.start_time
+    return Both(job_id, traced.trace_context or {}), Stuck(result, took.total_seconds(), ended)
 
 
 def test_two_backends_trace_one_job_each_in_its_own_trace(
@@ -178,24 +197,3 @@ def _place(paths: pytest.TempPathFactory, name: str, dsn: str) -> Place:
         """,
     )
     return place
-
-
-def _traced_by_both(place: Place, agent: TestAgent, dsn: str) -> Both:
-    for _ in place.lend():
-        environment = agent.environment(
-            DD_SERVICE="brewery",
-            # What `ddtrace-run` would do beside, at the cost of time.
-            DD_PATCH_MODULES="redis:false",
-            DD_REMOTE_CONFIGURATION_ENABLED="false",
-            DD_CRASHTRACKING_ENABLED="false",
-            RRQ_DISABLED_PLUGINS="prometheus,logfire,top",
-            DD_INSTRUMENTATION_TELEMETRY_ENABLED="false",
-            OTEL_EXPORTER_OTLP_ENDPOINT=agent.otlp_url,
-            OTEL_METRICS_EXPORTER="none",
-        )
-        produced = place.run("python", "producer.py", **environment)
-        job_id = produced.stdout.strip()
-        place.run("ddtrace-run", "rrq", "worker", "run", "--burst", **environment)
-        with Redis.from_url(dsn) as redis:
-            headers = json.loads(redis.hget(f"rrq:job:{job_id}", "trace_context") or "{}")
-    return Both(job_id, headers)
