@@ -128,9 +128,7 @@ class Client:
             reason = f"No handler registered for function '{name}'"
             return _failure(job_id, reason, "handler_not_found")
         try:
-            result = await self._handlers[name](
-                self, job_id, *request["args"], **request["kwargs"]
-            )
+            result = await self._handlers[name](self, job_id, *request["args"], **request["kwargs"])
             json.dumps(result)
         except Exception as error:
             traceback.print_exc()
@@ -138,10 +136,11 @@ class Client:
         return {"job_id": job_id, "status": "success", "result": result}
 
     def _forget(self, job_id: str, task: asyncio.Task[None]) -> None:
-        if task.cancelled() and self._running.pop(job_id, None):
+        if task.cancelled() and job_id in self._running:
+            del self._running[job_id]
             self.send(_failure(job_id, "The job was cancelled.", "Cancelled"))
-        elif not task.cancelled() and isinstance(task.exception(), OSError):
-            return  # The worker is gone; `attend` has noticed.
+        elif not task.cancelled():
+            task.exception()  # A worker that is gone cannot be answered; `attend` has noticed.
 
     async def _stop_the_rest(self) -> None:
         tasks = list(self._running.values())

@@ -30,7 +30,5 @@ def rrq_checks(settings: RRQSettings) -> list[Check]:
     from rrq_transport_socket.health import check_of
 
     return [
-        check_of(name, config)
-        for name, config in settings.executors.items()
-        if config.type == TYPE
+        check_of(name, config) for name, config in settings.executors.items() if config.type == TYPE
     ]

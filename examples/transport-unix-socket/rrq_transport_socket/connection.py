@@ -7,7 +7,7 @@ Only then does nothing run there any more, and what was in flight is settled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 
 from rrq.exc import ExecutorLost
@@ -63,6 +63,7 @@ class Connection:
         self._changed = changed
         self._progress = progress
         self._innocent: Callable[[str], bool] = lambda job_id: False
+        self._cut: asyncio.TimerHandle | None = None
         limits = (config.max_in_flight, self.hello.max_in_flight)
         self._limit = min(filter(None, limits), default=_DEFAULT_IN_FLIGHT)
 
@@ -81,7 +82,8 @@ class Connection:
         Raises:
             ExecutorLost: the connection ended first.
         """
-        outcome = self.in_flight[job_id] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[ExecutionOutcome] = asyncio.get_running_loop().create_future()
+        self.in_flight[job_id] = outcome
         try:
             self._writer.write(line)
             # An executor that does not read keeps us here, not in a buffer that grows.
@@ -100,6 +102,8 @@ class Connection:
                     self._take(line)
         finally:
             self._settle_the_rest()
+            if self._cut:
+                self._cut.cancel()
             self._writer.transport.abort()
 
     def dismiss(self, why: str, *, innocent: Callable[[str], bool] = lambda job_id: False) -> None:

@@ -107,9 +107,8 @@ class Link:
     def _pause_seconds(self, failures: int) -> float:
         if not failures:
             return 0.0
-        longest = min(
-            self._config.reconnect_max_seconds, _FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 20)
-        )
+        growing = _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20)
+        longest = min(self._config.reconnect_max_seconds, growing)
         # Workers that lost the same executor do not all come back in the same moment.
         return longest * random.uniform(0.5, 1.0)
 

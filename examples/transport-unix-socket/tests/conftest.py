@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,11 +87,3 @@ def services() -> Iterator[Services]:
     yield services
     services.stop()
     shutil.rmtree(folder)
-
-
-def wait_for(path: Path, within_seconds: float = 10.0) -> None:
-    """Return once a file is there."""
-    deadline = time.monotonic() + within_seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.01)

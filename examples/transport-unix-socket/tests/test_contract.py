@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rrq.testing.transport import Start, TransportContract
-from rrq.transport import TransportContext
-
 from rrq_transport_socket.config import SocketConfig
 from rrq_transport_socket.transport import SocketTransport
+
+from rrq.testing.transport import Start, TransportContract
+from rrq.transport import TransportContext
 
 
 class TestSocketTransport(TransportContract):
