@@ -3,7 +3,7 @@
 #[path = "../../rrq-protocol/tests/support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write, pipe};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
