@@ -6,18 +6,11 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rrq.telemetry import configure
+from rrq.telemetry import configure, get_telemetry
 from rrq_ddtrace.backend import NAME, DatadogTelemetry
+from rrq_ddtrace.loading import keep_forks_short, load, load_alone
 from rrq_ddtrace.semantics import Identity
-from rrq_ddtrace.tracing import (
-    Tracing,
-    asks_for_tracing,
-    is_in_use,
-    is_loaded,
-    keep_forks_short,
-    load,
-    names_service,
-)
+from rrq_ddtrace.tracing import Tracing, asks_for_tracing, is_in_use, is_loaded, names_service
 
 if TYPE_CHECKING:
     from rrq.settings import RRQSettings
@@ -47,7 +40,11 @@ def enable(
     load()
     with _lock:
         if _enabled is None or _enabled.identity != identity:
-            _enabled = DatadogTelemetry(Tracing(is_asked_for=True), identity)
+            active = get_telemetry()
+            before = [one for one in active.backends if one.name == NAME] if active else []
+            _enabled = DatadogTelemetry(
+                Tracing(is_asked_for=True), identity, before[0].correlation if before else None
+            )
         configure(_enabled)
 
 
@@ -69,7 +66,7 @@ def backend_for(role: Role, settings: RRQSettings) -> DatadogTelemetry | None:
         if role == "orchestrator" and not is_loaded():
             return None
         return DatadogTelemetry(Tracing(), Identity(), correlation)
-    is_alone = load()
+    is_alone = load_alone()
     if is_alone and role == "orchestrator":
         keep_forks_short()
     service = None if names_service(os.environ) else config.service

@@ -6,13 +6,9 @@ brings along may do so. So a process counts as traced by Datadog only if it show
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,10 +26,6 @@ ASKING = (
 )
 """The variables of which any asks for tracing, unless `DD_TRACE_ENABLED` says no."""
 
-LAST_SECONDS = 1.0
-"""How long the end of a process waits for what is being sent, after the flush."""
-
-_TELEMETRY = "DD_INSTRUMENTATION_TELEMETRY_ENABLED"
 _AUTOMATIC = ("ddtrace.bootstrap.preload", "ddtrace.bootstrap.sitecustomize")
 
 
@@ -96,69 +88,3 @@ def names_service(environment: Mapping[str, str]) -> bool:
     """Whether they say what the service is called."""
     tags = environment.get("DD_TAGS", "").replace(",", " ").split()
     return bool(environment.get("DD_SERVICE")) or any(tag.startswith("service:") for tag in tags)
-
-
-def load() -> bool:
-    """Load ddtrace, if it is not, with nothing but its tracer; whether it was loaded here.
-
-    What it reports to Datadog about itself stays off unless the environment turns it on, and it
-    gets no hold of the signals SIGTERM and SIGINT.
-    """
-    if is_loaded():
-        return False
-    is_said = _TELEMETRY in os.environ
-    if not is_said:
-        os.environ[_TELEMETRY] = "false"
-    problems: list[BaseException] = []
-    try:
-        # Its signal handlers, which would end tracing before the last jobs do, come into being
-        # only where it is loaded by the main thread.
-        thread = threading.Thread(target=_load, args=(problems,), name="rrq-ddtrace-load")
-        thread.start()
-        thread.join()
-    finally:
-        if not is_said:
-            # Processes that are started from here decide for themselves.
-            os.environ.pop(_TELEMETRY, None)
-    if problems:
-        raise problems[0]
-    atexit.register(_let_go)
-    return True
-
-
-def keep_forks_short() -> None:
-    """Have a worker start its executors without waiting for what ddtrace is just sending.
-
-    Around a fork it pauses its threads, which with an agent that hangs takes 20 s of the worker's
-    event loop. It need not where the new process runs another program at once.
-    """
-    with suppress(ImportError, AttributeError):
-        module: Any = import_module("ddtrace.internal.native_runtime")
-        runtime = module.get_native_runtime()
-        os.register_at_fork(
-            before=runtime.before_python_fork, after_in_parent=runtime.after_python_fork_parent
-        )
-
-
-def _let_go() -> None:
-    """Have the end of the process not wait for the threads of ddtrace without bounds: with an agent
-    that takes connections and never answers, that is 20 s. Runs before ddtrace's own waiting, for
-    it was registered later."""
-    api: Any = sys.modules.get("ddtrace.trace")
-    with suppress(Exception):
-        api.tracer.shutdown(LAST_SECONDS)
-    module: Any = sys.modules.get("ddtrace.internal._threads")
-    threads: dict[int, object] = getattr(module, "periodic_threads", {})
-    _kept.extend(threads.values())
-    threads.clear()
-
-
-_kept: list[object] = []
-"""A thread that is forgotten would be waited for too."""
-
-
-def _load(problems: list[BaseException]) -> None:
-    try:
-        import_module("ddtrace.trace")
-    except BaseException as error:
-        problems.append(error)

@@ -84,11 +84,11 @@ STARTER = """
     import subprocess
     import time
 
-    from rrq_ddtrace.tracing import keep_forks_short, load
+    from rrq_ddtrace.loading import keep_forks_short, load_alone
 
     hanging = socket.create_server(("127.0.0.1", 0))
     os.environ["DD_TRACE_AGENT_URL"] = f"http://127.0.0.1:{hanging.getsockname()[1]}"
-    load()
+    load_alone()
     keep_forks_short()
 
     from ddtrace.trace import tracer
@@ -99,6 +99,42 @@ STARTER = """
     began = time.monotonic()
     subprocess.run(["true"], preexec_fn=lambda: None, check=True)
     print(time.monotonic() - began, flush=True)
+    os._exit(0)
+"""
+
+
+WORKER = """
+    import json
+    import os
+    import signal
+
+    from rrq import telemetry
+    from rrq.settings import RRQSettings
+    from rrq_ddtrace.activation import backend_for
+
+    before = signal.getsignal(signal.SIGTERM)
+    backend = backend_for("orchestrator", RRQSettings())
+    from ddtrace.trace import Span
+
+    finished = []
+    finish = Span.finish
+    Span.finish = lambda span, *when: finished.append(span) or finish(span, *when)
+    seen = {"handler": signal.getsignal(signal.SIGTERM) == before}
+    ended = telemetry.FinishedJob(outcome="success", ended_ns=10**18 + 10**6, duration_ms=1.0)
+    for name in ("keep", "drop"):
+        started = telemetry.StartedJob(
+            job_id="job", function_name=name, queue_name="default", worker_id="w",
+            executor_name="python", attempt=1, max_retries=3, timeout_seconds=1,
+            queue_delay_ms=0, enqueue_time="2026-01-01T00:00:00Z", lease_token=7,
+            previous_lease_token=None, started_ns=10**18, trace_context={})
+        carried = backend.carry(started)
+        backend.attempt(telemetry.Attempt(started=started, finished=ended, carried=carried))
+        span = finished.pop()
+        seen[name] = {
+            "carried": carried, "service": span.service, "trace": span.trace_id,
+            "span": span.span_id, "parent": span.parent_id, "start_ns": span.start_ns,
+            "priority": span.context.sampling_priority}
+    print(json.dumps(seen), flush=True)
     os._exit(0)
 """
 
@@ -218,3 +254,29 @@ def test_the_service_is_datadogs_if_its_variables_name_one(
     environment: dict[str, str], names: bool
 ) -> None:
     assert names_service(environment) is names
+
+
+def test_a_worker_alone_decides_on_sampling_once_by_ddtraces_rules_and_tells_the_executor(
+    place: Place,
+) -> None:
+    place.write("worker.py", WORKER)
+    rules = json.dumps([{"resource": "drop", "sample_rate": 0.0}])
+
+    seen = json.loads(
+        place.run(
+            *("python", "worker.py"),
+            DD_TRACE_AGENT_URL="http://127.0.0.1:1",
+            DD_TRACE_SAMPLING_RULES=rules,
+            DD_TRACE_128_BIT_TRACEID_GENERATION_ENABLED="false",
+        ).stdout
+    )
+
+    assert seen["handler"] is True
+    for name, priority in (("keep", 1), ("drop", -1)):
+        job = seen[name]
+        assert job["priority"] == priority
+        assert job["carried"]["x-datadog-sampling-priority"] == str(priority)
+        assert job["carried"]["x-datadog-parent-id"] == str(job["span"])
+        assert job["carried"]["x-datadog-trace-id"] == str(job["trace"])
+        assert "_dd.p.tid" not in job["carried"]["x-datadog-tags"]
+        assert (job["service"], job["parent"], job["start_ns"]) == ("rrq", None, 10**18)
