@@ -114,7 +114,72 @@ async def test_jobs_go_from_this_producer_through_a_worker_to_this_executor(
     assert "timed out" in (late.last_error or "")
     assert cancelled.status is JobStatus.CANCELLED
     assert traced.status is JobStatus.COMPLETED
-    assert f'"trace_id":"{TRACE_ID}"' in worker.read_text().replace("\\", "")
+    assert f'"trace_id":"{TRACE_ID}"' in said(worker).replace("\\", "")
+
+
+async def test_a_call_whose_answer_is_lost_is_sent_again_and_makes_one_job(
+    programs: Path, settings: RRQSettings, tmp_path: Path
+) -> None:
+    cases = [case("echo", [1]), case("echo", [2], job_id="mine")]
+
+    async with LosingProxy(settings.redis_dsn) as proxy:
+        through = settings.model_copy(update={"redis_dsn": proxy.dsn})
+        ids = await asyncio.to_thread(enqueue, programs, through, cases, tmp_path)
+
+    assert proxy.lost == 2
+    async with RRQClient(settings) as client:
+        assert sorted(await client.job_store.get_queued_job_ids("default")) == sorted(ids)
+    assert ids[1] == "mine"
+
+
+class LosingProxy:
+    """Stands before Redis, and hangs up instead of passing the first two answers to enqueueing on.
+
+    Attributes:
+        lost: how many answers were not passed on.
+    """
+
+    def __init__(self, redis_dsn: str) -> None:
+        from redis.asyncio.connection import parse_url
+
+        address = parse_url(redis_dsn)
+        self.lost = 0
+        self._path = address.get("path")
+        self._host, self._port = address.get("host", "localhost"), address.get("port", 6379)
+        self._database = address.get("db", 0)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> LosingProxy:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self.dsn = f"redis://127.0.0.1:{port}/{self._database}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._path:
+            answers, questions = await asyncio.open_unix_connection(self._path)
+        else:
+            answers, questions = await asyncio.open_connection(self._host, self._port)
+
+        async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while chunk := await source.read(65536):
+                if source is answers and b"queued" in chunk and self.lost < 2:
+                    self.lost += 1
+                    break
+                sink.write(chunk)
+            writer.close()
+            questions.close()
+
+        for way in (pass_on(reader, questions), pass_on(answers, writer)):
+            task = asyncio.create_task(way)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
 
 def checked(what: str, program: Path) -> Any:
@@ -153,11 +218,16 @@ def enqueue(
     return ran.stdout.split()
 
 
+def said(log: Path) -> str:
+    """What the worker has logged so far, with what its executor did."""
+    return log.read_text()
+
+
 async def eventually(holds: Callable[[], Awaitable[bool]], log: Path) -> None:
     """Wait until it holds, at most half a minute."""
     deadline = time.monotonic() + 30
     while not await holds():
-        assert time.monotonic() < deadline, log.read_text()
+        assert time.monotonic() < deadline, said(log)
         await asyncio.sleep(0.02)
 
 
