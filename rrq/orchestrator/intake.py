@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from redis.exceptions import RedisError
 
 from rrq.orchestrator.dispatch import Dispatch
+from rrq.orchestrator.lane import TURNED_AWAY_MS
 from rrq.orchestrator.redis_link import RedisLink
 from rrq.store.connection import means_wait
 from rrq.store.leases import Claimed
@@ -121,7 +122,11 @@ class Intake:
             failures = 0
             if claimed.claims:
                 continue
-            if self._burst and not self._dispatch.held and not _some_are_due(claimed):
+            if (
+                self._burst
+                and not self._dispatch.held
+                and not _some_are_due(claimed, within_ms=TURNED_AWAY_MS)
+            ):
                 return
             await self._sleep(claimed)
 
@@ -184,8 +189,9 @@ class Intake:
                 return
 
 
-def _some_are_due(claimed: Claimed) -> bool:
-    return claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms
+def _some_are_due(claimed: Claimed, within_ms: float = 0.0) -> bool:
+    # A job that found its executor full is not due for a moment, but a burst is not over.
+    return claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms + within_ms
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
