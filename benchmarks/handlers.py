@@ -19,6 +19,13 @@ async def sleep(ctx: dict[str, Any], seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+async def busy(ctx: dict[str, Any], seconds: float) -> None:
+    """Use the processor for that long."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
 async def echo(ctx: dict[str, Any], text: str) -> str:
     """Give the argument back."""
     return text
@@ -34,6 +41,7 @@ async def mark(ctx: dict[str, Any], ledger: str, seconds: float) -> None:
 registry = JobRegistry()
 registry.register("noop", noop)
 registry.register("sleep", sleep)
+registry.register("busy", busy)
 registry.register("echo", echo)
 registry.register("mark", mark)
 settings = PythonExecutorSettings(job_registry=registry)

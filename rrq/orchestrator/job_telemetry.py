@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 
 from rrq.orchestrator.worker_telemetry import WorkerTelemetry
 from rrq.protocol import ExecutionOutcome
@@ -34,8 +33,7 @@ _NO_HEADERS: dict[str, str] = {}
 logger = logging.getLogger("rrq.telemetry")
 
 
-@dataclass(slots=True, kw_only=True)
-class Run:
+class Run(Struct, kw_only=True, gc=False):
     """One attempt from its begin until it is settled.
 
     Attributes:

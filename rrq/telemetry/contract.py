@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from rrq.telemetry.correlation import Correlation
@@ -48,7 +50,8 @@ class Telemetry:
         wants_queues: whether `heartbeat` is to measure the queues too, which asks Redis.
         correlation: which arguments of jobs become attributes; None if none do.
         is_idle: whether there is nothing to do, as while the application has not configured its
-            SDK; asked each time that a producer enqueues, so that it need not do anything either.
+            SDK; asked before each `enqueue` and `execution`, so that the caller need not do
+            anything either.
     """
 
     name: str = ""
@@ -104,8 +107,7 @@ class Telemetry:
         """Send what is held, within the timeout: the process is about to end."""
 
 
-@dataclass(slots=True, kw_only=True)
-class EnqueuedJob:
+class EnqueuedJob(Struct, kw_only=True, gc=False):
     """A job on its way into Redis.
 
     Attributes:
@@ -123,8 +125,7 @@ class EnqueuedJob:
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class StartedJob:
+class StartedJob(Struct, kw_only=True, gc=False):
     """A job that the orchestrator hands to an executor. Shared by all backends: only to be read.
 
     Attributes:
@@ -157,8 +158,7 @@ class StartedJob:
     trace_context: Mapping[str, str]
 
 
-@dataclass(slots=True, kw_only=True)
-class FinishedJob:
+class FinishedJob(Struct, kw_only=True, gc=False):
     """What became of one attempt. Shared by all backends: only to be read.
 
     Attributes:
@@ -182,8 +182,7 @@ class FinishedJob:
     error_type: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Attempt:
+class Attempt(Struct, kw_only=True, gc=False):
     """One attempt from its begin to its end, as one backend gets it.
 
     Attributes:
@@ -198,8 +197,7 @@ class Attempt:
     attributes: Mapping[str, Scalar] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class RunningJob:
+class RunningJob(Struct, kw_only=True, gc=False):
     """A job in an executor process.
 
     Attributes:

@@ -150,7 +150,7 @@ class Execution:
         call = self._call_async if found[1] else self._call_in_thread
         try:
             telemetry = get_telemetry()
-            if telemetry is None:
+            if telemetry is None or telemetry.is_idle():
                 result = await call(found[0], context, args, kwargs)
             else:
                 queue_name = invoker.keys.bare_queue(request.context.queue_name)

@@ -1,0 +1,214 @@
+"""What does tracing cost? The same jobs without a backend, and with OpenTelemetry's batch export.
+
+    python benchmarks/telemetry_cost.py
+    python benchmarks/telemetry_cost.py --jobs 20000 --rounds 9
+
+By turns, in one run: no tracing plugin installed, all of them installed but nobody has configured
+them, all disabled, and rrq-otel exporting every span, or a tenth of the traces, to a collector
+that throws them away. Each figure is the median of the ratios to the turn without plugins in the
+same round, so that a machine that gets slower meanwhile does not tell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import secrets
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rig import Rig, rig
+
+from rrq import JobRequest
+from rrq.telemetry import disable
+
+HERE = Path(__file__).parent
+TRACING_PLUGINS = "otel,ddtrace,logfire,prometheus"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way to run a worker.
+
+    Attributes:
+        environment: added to the worker's and its executors'.
+        is_traced: whether the jobs come with a producer's trace.
+        sampled: the share of those traces that are sampled.
+    """
+
+    name: str
+    environment: dict[str, str]
+    is_traced: bool = False
+    sampled: float = 1.0
+
+
+def modes(endpoint: str) -> list[Mode]:
+    exporting = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "RRQ_DISABLED_PLUGINS": "ddtrace,logfire,prometheus",
+    }
+    return [
+        Mode("not installed", {"RRQ_BENCH_HIDE_PLUGINS": TRACING_PLUGINS}),
+        Mode("disabled", {"RRQ_DISABLED_PLUGINS": TRACING_PLUGINS}),
+        Mode("installed, not configured", {"RRQ_DISABLED_PLUGINS": "prometheus"}),
+        Mode("OTel, every job", exporting, is_traced=True),
+        Mode("OTel, a tenth", exporting, is_traced=True, sampled=0.1),
+    ]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Speed, and the processor time of worker and executors."""
+
+    jobs_per_second: float
+    cpu_microseconds: float
+
+
+async def main(jobs: int, rounds: int) -> None:
+    disable()  # This process enqueues without any backend.
+    with collector() as endpoint:
+        async with rig() as bench:
+            for title, function, arguments, count, in_flight in (
+                ("jobs of no work", "noop", (), jobs, 32),
+                ("jobs of 1 ms of work", "busy", (0.001,), jobs // 10, 4),
+                ("jobs that wait 10 ms", "sleep", (0.01,), jobs // 5, 100),
+            ):
+                figures = await compare(
+                    bench, modes(endpoint), function, arguments, count, in_flight, rounds
+                )
+                report(title, figures)
+
+
+async def compare(
+    bench: Rig,
+    all_modes: list[Mode],
+    function: str,
+    arguments: tuple[object, ...],
+    jobs: int,
+    in_flight: int,
+    rounds: int,
+) -> dict[str, list[Figure]]:
+    figures: dict[str, list[Figure]] = {mode.name: [] for mode in all_modes}
+    start_up = {mode.name: await start_up_seconds(bench, mode, in_flight) for mode in all_modes}
+    for number in range(rounds + 1):
+        for mode in all_modes if number % 2 else reversed(all_modes):
+            figure = await turn(
+                bench, mode, function, arguments, jobs, in_flight, start_up[mode.name]
+            )
+            if number:  # the first round warms up
+                figures[mode.name].append(figure)
+    return figures
+
+
+async def turn(
+    bench: Rig,
+    mode: Mode,
+    function: str,
+    arguments: tuple[object, ...],
+    jobs: int,
+    in_flight: int,
+    start_up: float,
+) -> Figure:
+    await bench.empty()
+    await bench.client.enqueue_many(
+        JobRequest(function, arguments, trace_context=trace_context(mode)) for _ in range(jobs)
+    )
+    cpu = await worker_seconds(bench, mode, in_flight) - start_up
+    if await bench.client.job_store.redis.zcard("rrq:queue:default"):
+        # A burst passes over what was turned away for a moment as it ended.
+        return await turn(bench, mode, function, arguments, jobs, in_flight, start_up)
+    times = await bench.times("start_time", "completion_time")
+    seconds = max(end for _, end in times) - min(start for start, _ in times)
+    return Figure(jobs / seconds, 1e6 * cpu / jobs)
+
+
+async def start_up_seconds(bench: Rig, mode: Mode, in_flight: int) -> float:
+    """The processor time of a worker and its executor that run one job, the better of two."""
+    seconds = []
+    for _ in range(2):
+        await bench.empty()
+        await bench.enqueue("noop", 1)
+        seconds.append(await worker_seconds(bench, mode, in_flight))
+    return min(seconds)
+
+
+async def worker_seconds(bench: Rig, mode: Mode, in_flight: int) -> float:
+    """The processor time of a worker and its executor until no job is left."""
+    before = children_seconds()
+    with environment(mode.environment):
+        async with bench.worker(processes=1, in_flight=in_flight, burst=True) as worker:
+            while worker.poll() is None:  # noqa: ASYNC110 - it is a process
+                await asyncio.sleep(0.02)
+    return children_seconds() - before
+
+
+def report(title: str, figures: dict[str, list[Figure]]) -> None:
+    print(f"\n{title}")
+    base = figures["not installed"]
+    for name, measured in figures.items():
+        speed = statistics.median(figure.jobs_per_second for figure in measured)
+        ratios = [
+            one.jobs_per_second / other.jobs_per_second
+            for one, other in zip(measured, base, strict=True)
+        ]
+        more = statistics.median(
+            one.cpu_microseconds - other.cpu_microseconds
+            for one, other in zip(measured, base, strict=True)
+        )
+        print(
+            f"  {name:27} {speed:9,.0f} jobs/s   ratio {statistics.median(ratios):.3f} "
+            f"({min(ratios):.3f} to {max(ratios):.3f})   {more:+6.1f} µs of processor a job"
+        )
+
+
+def trace_context(mode: Mode) -> dict[str, str] | None:
+    if not mode.is_traced:
+        return None
+    flags = "01" if secrets.randbelow(1000) < mode.sampled * 1000 else "00"
+    return {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{flags}"}
+
+
+def children_seconds() -> float:
+    """The processor time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    kept = dict(os.environ)
+    os.environ.update(variables, PYTHONPATH=str(HERE / "hidden_plugins"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """The address of a process that takes OTLP over HTTP and throws it away."""
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "telemetry_sink.py")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    asyncio.run(main(options.jobs, options.rounds))
