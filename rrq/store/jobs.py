@@ -10,8 +10,6 @@ from math import floor
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from redis.exceptions import ResponseError
-
 from rrq.exc import DuplicateJob, JobAlreadyRunning, JobNotFound, MalformedJob
 from rrq.job import Job, JobStatus
 from rrq.store.codec import job_from_hash
@@ -218,7 +216,7 @@ class Jobs:
     async def _hash(self, job_id: str) -> dict[bytes, bytes]:
         try:
             fields: Any = await self._redis.hgetall(self._keys.job(job_id))
-        except ResponseError as error:
+        except Exception as error:
             if not is_wrong_type(error):
                 raise
             raise MalformedJob(f"Job {job_id}: its key holds no hash") from error

@@ -1,10 +1,11 @@
-"""Redis' replies as Python values: redis-py types them as unions of all that a command may give."""
+"""Redis' replies as Python values: redis-py types them as unions of all that a command may give.
+
+Nothing here imports redis: whoever makes jobs and is not connected need not wait for it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
-
-from redis.exceptions import ResponseError
 
 
 def text(reply: Any) -> str:
@@ -22,4 +23,4 @@ def texts(reply: Any) -> list[str]:
 
 def is_wrong_type(reply: Any) -> bool:
     """Whether Redis said that the key holds another kind of value than was asked for."""
-    return isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
+    return isinstance(reply, Exception) and str(reply).startswith("WRONGTYPE")

@@ -193,6 +193,11 @@ async def make_noise(ctx: Any) -> str:
 
 
 @handler
+async def which_are_imported(ctx: Any, *modules: str) -> list[str]:
+    return [module for module in modules if module in sys.modules]
+
+
+@handler
 def read_stdin(ctx: Any) -> list[str]:
     return [sys.stdin.read(), os.read(0, 100).decode()]
 

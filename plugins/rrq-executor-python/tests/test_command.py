@@ -41,6 +41,14 @@ def test_it_answers_requests_on_stdin(command: list[str]) -> None:
     assert ended.returncode == 0
 
 
+def test_an_executor_whose_handlers_need_no_redis_does_not_import_it() -> None:
+    context = {"job_id": "a", "attempt": 1, "enqueue_time": "2026-01-01T12:00:00Z"}
+    request = {"job_id": "a", "function_name": "which_are_imported", "args": ["redis", "msgspec"]}
+    line = json.dumps({**request, "context": {**context, "queue_name": "q"}})
+    ended = run("rrq-executor", "--settings", "handlers.settings", requests=line)
+    assert json.loads(ended.stdout)["result"] == ["msgspec"]
+
+
 def test_the_exit_status_is_passed_on() -> None:
     assert run("rrq", "executor", "python").returncode == 2
     assert run("rrq", "executor", "python", "--settings", "no.such.thing").returncode == 1
