@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -188,7 +189,7 @@ def configuration(settings: RRQSettings, executors: tuple[str, ...], rust_comman
     parts = {
         "python": f'type = "python"\nsettings = "integration_test.executor_settings"\n'
         f"cwd = {json.dumps(str(HERE))}\nmax_in_flight = 32\n",
-        "rust": f"cmd = {json.dumps(rust_command.split())}\n",
+        "rust": f"cmd = {json.dumps(shlex.split(rust_command))}\n",
     }
     tables = [f"[rrq.executors.{name}]\npool_size = 1\n{parts[name]}" for name in executors]
     top = {
@@ -230,7 +231,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--no-build-rust", action="store_true", help="take what was built before")
     parser.add_argument(
-        "--rust-executor-cmd", metavar="COMMAND", help="this executor, not the reference in Rust"
+        "--rust-executor-cmd",
+        default="",
+        metavar="COMMAND",
+        help="this executor, not the reference in Rust",
     )
     return parser.parse_args()
 

@@ -35,9 +35,13 @@ def programs() -> Path:
     """The folder of the example programs, built if they are not."""
     if shutil.which("cargo") is None:
         pytest.skip("the reference in Rust is not tested: `cargo` is not installed")
-    build = ["cargo", "build", "--quiet", "--locked", "--workspace", "--examples"]
+    build = ["cargo", "build", "--quiet", "--locked", "--workspace"]
     target = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
-    subprocess.run([*build, "--features", "rrq-executor/otel"], cwd=WORKSPACE, check=True)
+    subprocess.run(
+        [*build, "--bins", "--examples", "--features", "rrq-executor/otel"],
+        cwd=WORKSPACE,
+        check=True,
+    )
     return target / "debug" / "examples"
 
 
@@ -115,6 +119,35 @@ async def test_jobs_go_from_this_producer_through_a_worker_to_this_executor(
     assert cancelled.status is JobStatus.CANCELLED
     assert traced.status is JobStatus.COMPLETED
     assert f'"trace_id":"{TRACE_ID}"' in said(worker).replace("\\", "")
+
+
+async def test_the_example_enqueues_what_is_asked_for_twice_once(
+    programs: Path, settings: RRQSettings
+) -> None:
+    words = ["send_email", '["a@example.com"]', '{"subject": "Hello"}']
+    program = programs.parent / "rust-producer"
+
+    said = [run(program, words, {"RRQ_REDIS_DSN": settings.redis_dsn}) for _ in range(2)]
+
+    job_id = said[0].strip()
+    assert said[1] == f"{job_id} (it was already there)\n"
+    async with RRQClient(settings) as client:
+        job = await the_job(client, job_id)
+        assert await client.job_store.get_queued_job_ids("default") == [job_id]
+    assert (job.job_args, job.job_kwargs) == (["a@example.com"], {"subject": "Hello"})
+    assert job.max_retries == 3
+
+
+def test_the_integration_script_verifies_jobs_of_python_and_rust(
+    programs: Path, settings: RRQSettings
+) -> None:
+    script = WORKSPACE.parents[1] / "examples" / "integration_test.py"
+    words = ["--scenario", "mixed", "--count", "100", "--redis-dsn", settings.redis_dsn]
+    words += ["--rust-executor-cmd", str(programs / "stdio_executor")]
+
+    said = run(Path(sys.executable), [str(script), *words], dict(os.environ))
+
+    assert said.splitlines()[-1] == "summary: mixed ok"
 
 
 async def test_a_call_whose_answer_is_lost_is_sent_again_and_makes_one_job(
@@ -207,15 +240,17 @@ def enqueue(
     """Enqueue them with the program in Rust; returns their ids."""
     vectors = folder / "jobs.json"
     vectors.write_text(json.dumps({"cases": cases}))
+    environment = {"RRQ_VECTORS": str(vectors), "RRQ_REDIS_DSN": settings.redis_dsn}
+    return run(programs / "enqueue_vectors", [], environment).split()
+
+
+def run(program: Path, words: list[str], environment: dict[str, str]) -> str:
+    """What a program prints, which has to succeed."""
     ran = subprocess.run(
-        [programs / "enqueue_vectors"],
-        env={"RRQ_VECTORS": str(vectors), "RRQ_REDIS_DSN": settings.redis_dsn},
-        capture_output=True,
-        text=True,
-        timeout=30,
+        [program, *words], env=environment, capture_output=True, text=True, timeout=30
     )
     assert ran.returncode == 0, ran.stderr
-    return ran.stdout.split()
+    return ran.stdout
 
 
 def said(log: Path) -> str:

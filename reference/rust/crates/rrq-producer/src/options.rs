@@ -105,3 +105,51 @@ pub(crate) fn milliseconds(micros: i64) -> String {
     let micros = micros.unsigned_abs();
     format!("{sign}{}.{:03}", micros / 1000, micros % 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_due_time_keeps_its_microseconds() {
+        let scheduled_time = Some("2035-06-01T08:30:00.123456Z".parse().unwrap());
+        let at = EnqueueOptions { scheduled_time, ..EnqueueOptions::default() };
+        let defer_by = Some(Duration::from_micros(90_250_001));
+        let later = EnqueueOptions { defer_by, ..EnqueueOptions::default() };
+
+        assert_eq!(at.due(), ("at", "2064299400123.456".to_owned()));
+        assert_eq!(later.due(), ("in", "90250.001".to_owned()));
+        assert_eq!(milliseconds(-1_500), "-1.500");
+    }
+
+    #[test]
+    fn a_scheduled_time_goes_before_a_delay_and_a_delay_before_the_enqueue_time() {
+        let enqueue_time = Some("2035-06-01T00:00:00Z".parse().unwrap());
+        let early = EnqueueOptions { enqueue_time, ..EnqueueOptions::default() };
+        let delayed = EnqueueOptions { defer_by: Some(Duration::from_secs(1)), ..early.clone() };
+        let scheduled_time = Some("2036-06-01T00:00:00Z".parse().unwrap());
+        let scheduled = EnqueueOptions { scheduled_time, ..delayed.clone() };
+
+        assert_eq!(early.due().0, "at");
+        assert_eq!(delayed.due(), ("in", "1000.000".to_owned()));
+        assert_eq!(scheduled.due().1, "2095891200000.000");
+    }
+
+    #[test]
+    fn what_no_worker_can_keep_to_is_refused_by_name() {
+        let refused = [
+            EnqueueOptions { max_retries: Some(0), ..EnqueueOptions::default() },
+            EnqueueOptions { job_timeout_seconds: Some(0), ..EnqueueOptions::default() },
+            EnqueueOptions { result_ttl_seconds: Some(-1), ..EnqueueOptions::default() },
+        ];
+
+        let told: Vec<_> =
+            refused.iter().map(|options| options.check().unwrap_err().to_string()).collect();
+
+        assert_eq!(told[0], "max_retries is 0: it must be at least 1");
+        assert_eq!(told[1], "job_timeout_seconds is 0: it must be at least 1");
+        assert_eq!(told[2], "result_ttl_seconds is -1: it must be at least 0");
+        let for_ever = EnqueueOptions { result_ttl_seconds: Some(0), ..EnqueueOptions::default() };
+        assert!(for_ever.check().is_ok());
+    }
+}
