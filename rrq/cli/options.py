@@ -86,8 +86,11 @@ _loaded: dict[str | None, Plugins] = {}
 
 def use_only_builtin_plugins() -> None:
     """What `rrq --no-plugins` means for the rest of this process."""
+    from rrq.telemetry import disable
+
     global _only_builtin
     _only_builtin = True
+    disable()
 
 
 def uses_only_builtin_plugins() -> bool:

@@ -17,6 +17,7 @@ from rrq.protocol import ExecutionOutcome
 from rrq.store.claim import Claim
 from rrq.store.verdict import SettleAnswer, Verdict, VerdictKind
 from rrq.telemetry import Attempt, FinishedJob, Outcome, Scalar, StartedJob
+from rrq.telemetry.fan_out import Member
 from rrq.telemetry.headers import merged
 
 _OUTCOMES: Mapping[VerdictKind, Outcome] = {
@@ -38,14 +39,14 @@ class Run(Struct, kw_only=True, gc=False):
 
     Attributes:
         trace_context: what the executor is told.
-        carried, attributes: by backend's name.
+        carried, attributes: by backend.
         finished: once it has ended.
     """
 
     started: StartedJob
     trace_context: Raw
-    carried: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    attributes: dict[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    carried: dict[Member, Mapping[str, str]] = field(default_factory=dict)
+    attributes: dict[Member, Mapping[str, Scalar]] = field(default_factory=dict)
     finished: FinishedJob | None = None
 
 
@@ -110,7 +111,7 @@ class JobTelemetry:
         """What the backends add to a line of the log about this attempt."""
         fields: dict[str, str] = {}
         for member, _ in self._telemetry.relays:
-            carried = run.carried.get(member.name)
+            carried = run.carried.get(member)
             if carried:
                 fields |= (
                     member.quick(member.backend.log_fields, run.started, carried) or _NO_HEADERS
@@ -139,8 +140,8 @@ class JobTelemetry:
                 Attempt(
                     started=started,
                     finished=finished,
-                    carried=carried.get(member.name, _NO_HEADERS),
-                    attributes=attributes.get(member.name, {}),
+                    carried=carried.get(member, _NO_HEADERS),
+                    attributes=attributes.get(member, {}),
                 ),
             )
 
@@ -165,7 +166,7 @@ class JobTelemetry:
             trace_context=claim.trace_context,
         )
         for member in self._correlated:
-            run.attributes[member.name] = member.attributes(claim.args, claim.kwargs)
+            run.attributes[member] = member.attributes(claim.args, claim.kwargs)
         return run
 
     def _carry(self, run: Run) -> None:
@@ -177,7 +178,7 @@ class JobTelemetry:
                 continue
             headers = member.quick(member.backend.carry, started)
             if headers:
-                run.carried[member.name] = headers
+                run.carried[member] = headers
                 wanted.append({**before, **headers})
         if wanted:
             run.trace_context = Raw(msgspec.json.encode(merged(before, wanted)))

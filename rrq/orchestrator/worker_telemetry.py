@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from rrq.telemetry import ExecutorGauges, FanOut, QueueGauges, WorkerGauges
 from rrq.telemetry.flushing import FLUSH_SECONDS, ended
@@ -68,7 +68,13 @@ class WorkerTelemetry:
         if wants_queues and len(queues) > MOST_QUEUES:
             logger.warning("Only the first %d queues of this worker are measured", MOST_QUEUES)
         while True:
-            measured = await _queues(store, queues[:MOST_QUEUES]) if wants_queues else None
+            measured = None
+            if wants_queues:
+                try:
+                    measured = await _queues(store, queues[:MOST_QUEUES])
+                except NoPermissionError as error:
+                    wants_queues = False
+                    logger.warning("The queues are not measured: Redis refuses it: %s", error)
             gauges = WorkerGauges(
                 worker_id=self._worker_id,
                 measured_ns=time.time_ns(),
@@ -98,6 +104,8 @@ async def _queues(store: Queues, names: tuple[str, ...]) -> Mapping[str, QueueGa
     try:
         async with asyncio.timeout(ASK_SECONDS):
             sizes = await store.describe(names)
+    except NoPermissionError:
+        raise
     except (RedisError, OSError, TimeoutError):
         return None
     return {

@@ -79,8 +79,9 @@ class Queues:
             waiting, due, first, last = answers[4 * index : 4 * index + 4]
             if is_wrong_type(waiting):
                 continue
-            if isinstance(waiting, Exception):
-                raise waiting
+            for answer in (waiting, due, first, last):
+                if isinstance(answer, Exception):
+                    raise answer
             sizes.append(
                 QueueSize(
                     name,

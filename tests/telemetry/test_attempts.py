@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from rrq import telemetry
+from rrq.orchestrator import worker_telemetry
 from rrq.settings import RRQSettings
 from rrq.telemetry import Attempt, QueueGauges
 from rrq.telemetry.correlation import Correlation
@@ -193,3 +194,23 @@ async def test_the_queues_are_measured_if_a_backend_wants_them(
     executor = gauges.executors["python"]
     assert (executor.capacity, executor.processes, executor.restarts) == (10, 1, 0)
     assert (gauges.capacity, gauges.in_flight, gauges.is_redis_up) == (10, 0, True)
+
+
+async def test_queues_that_redis_does_not_let_a_worker_measure_are_told_of_once(
+    settings: RRQSettings,
+    backend: Recording,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(worker_telemetry, "GAUGES_SECONDS", 0.01)
+    backend.wants_queues = True
+    await redis.execute_command("ACL", "SETUSER", "default", "-zcount")
+    try:
+        async with scripted(settings):
+            await eventually(lambda: len(backend.gauges) > 3)
+    finally:
+        await redis.execute_command("ACL", "SETUSER", "default", "+@all")
+    assert {gauges.queues for gauges in backend.gauges} == {None}
+    [warning] = [one.getMessage() for one in caplog.records if "measured" in one.getMessage()]
+    assert "zcount" in warning

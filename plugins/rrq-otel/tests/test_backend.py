@@ -271,6 +271,32 @@ async def test_what_redis_refuses_is_recorded(settings: RRQSettings, exported: E
     assert (refused.attributes or {})["error.type"] == "DuplicateJob"
 
 
+def test_the_sync_client_enqueues_in_its_callers_span(
+    settings: RRQSettings, exported: Exported
+) -> None:
+    from rrq.sync_client import SyncRRQClient
+
+    tracer = exported.provider.get_tracer("app")
+    with SyncRRQClient(settings) as client:
+        for _ in range(2):
+            with tracer.start_as_current_span("request") as own:
+                client.enqueue("work")
+            assert exported.spans("rrq.enqueue")[-1].parent == own.get_span_context()
+
+
+async def test_what_a_handler_enqueues_is_the_child_of_its_execution(
+    settings: RRQSettings, exported: Exported
+) -> None:
+    from rrq.client import RRQClient
+
+    async with RRQClient(settings) as client:
+        with FanOut([exported.backend]).execution(request(traceparent=SAMPLED)):
+            await client.enqueue("work")
+    [enqueue], [execution] = exported.spans("rrq.enqueue"), exported.spans("rrq.executor")
+    assert enqueue.parent is not None
+    assert (enqueue.parent.trace_id, enqueue.parent.span_id) == ids(execution)
+
+
 # -- in an executor -------------------------------------------------------------------------
 
 
