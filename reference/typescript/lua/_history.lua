@@ -1,0 +1,73 @@
+-- The index of jobs that have ended: by status, queue and function, in lists of a minute each.
+--
+--   history                          sorted set: the stretches, by their last minute
+--   history:minutes:<stretch>        sorted set: the minutes that it has a list for
+--   history:ended:<minute>:<stretch>
+--                                    list: '<ms of the end> <id>', the newest last; expires with
+--                                    the last of its jobs
+--
+-- A stretch is '<status>:<bytes of queue>:<queue>:<function>'. An entry may outlive its job, or
+-- its job may have run again since: whoever reads it asks the job. Ends are collected in the
+-- tallies of `_tally.lua`, written once at the end of a step, and cannot make a step fail.
+
+local MAX_STRETCHES, HISTORY_KEPT_SECONDS = 5000, 30 * 86400
+local ended_at = string.format('%.0f ', math.floor(now))
+
+-- Note the end of a job that is kept for `ttl_seconds`, 0 for ever: then it stays in the history
+-- for as long as anything does.
+local function remember_end(id, status, queue, function_name, ttl_seconds)
+  local ended = tally_of(queue, function_name).ended
+  local one = ended[status]
+  if not one then
+    one = {ttl_seconds = 0}
+    ended[status] = one
+  end
+  if ttl_seconds <= 0 or ttl_seconds > HISTORY_KEPT_SECONDS then
+    ttl_seconds = HISTORY_KEPT_SECONDS
+  end
+  if ttl_seconds > one.ttl_seconds then one.ttl_seconds = ttl_seconds end
+  one[#one + 1] = ended_at .. id
+end
+
+local function stretch_of(status, queue, function_name)
+  return status .. ':' .. #queue .. ':' .. queue .. ':' .. function_name
+end
+
+local function note_minute(key, member)
+  redis.pcall('ZADD', key, minute, member)
+  redis.pcall('EXPIRE', key, HISTORY_KEPT_SECONDS + 3600)
+end
+
+-- The stretch that this minute's ends belong to: beyond MAX_STRETCHES, new ones share one.
+local function current_stretch(status, queue, function_name)
+  local stretches, stretch = root .. 'history', stretch_of(status, queue, function_name)
+  local last = redis.pcall('ZSCORE', stretches, stretch)
+  if type(last) == 'string' and tonumber(last) >= minute then return stretch end
+  local oldest = minute - HISTORY_KEPT_SECONDS / 60
+  redis.pcall('ZREMRANGEBYSCORE', stretches, '-inf', oldest)
+  if not last and cardinality(stretches) >= MAX_STRETCHES then
+    stretch = stretch_of(status, OTHERS, OTHERS)
+  end
+  local minutes = root .. 'history:minutes:' .. stretch
+  redis.pcall('ZREMRANGEBYSCORE', minutes, '-inf', oldest)
+  note_minute(stretches, stretch)
+  note_minute(minutes, minute)
+  return stretch
+end
+
+local function write_history()
+  for queue, of_queue in pairs(tallies) do
+    for function_name, tally in pairs(of_queue) do
+      for status, ids in pairs(tally.ended) do
+        local stretch = current_stretch(status, account_of('queue', queue).name,
+          account_of('function', function_name).name)
+        local key = root .. 'history:ended:' .. minute .. ':' .. stretch
+        redis.pcall('RPUSH', key, unpack(ids))
+        local kept_ms = redis.pcall('PTTL', key)
+        if type(kept_ms) == 'number' and kept_ms < ids.ttl_seconds * 1000 then
+          redis.pcall('EXPIRE', key, ids.ttl_seconds + 60)
+        end
+      end
+    end
+  end
+end
