@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,15 @@ READERS = ("rrq/store/", "rrq/orchestrator/", "rrq/cli/", "rrq/client.py", "rrq/
 """Where data of Redis and of executors passes."""
 
 
-def each_source() -> Iterator[tuple[str, ast.Module]]:
-    for path in SOURCES:
-        yield str(path.relative_to(CHECKOUT)), ast.parse(path.read_text())
+@cache
+def each_source() -> list[tuple[str, ast.Module]]:
+    return [(str(path.relative_to(CHECKOUT)), ast.parse(path.read_text())) for path in SOURCES]
 
 
-def calls_in(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+@cache
+def calls_in(tree: ast.AST) -> list[tuple[str, ast.Call]]:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [(ast.unparse(call.func), call) for call in calls]
 
 
 def test_nothing_is_unpickled_or_evaluated() -> None:

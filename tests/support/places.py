@@ -22,7 +22,7 @@ import pytest
 
 from tests.support.distributions import rrq_command
 from tests.support.preloaded import Forked, fork, may_be_preloaded
-from tests.support.processes import processes_in, processes_with
+from tests.support.processes import processes_of
 from tests.support.waiting import eventually_blocking
 
 MARK = "TEST_PLACE"
@@ -138,7 +138,7 @@ class Place:
             for running in self._started
             if isinstance(running.process, Forked) and running.process.poll() is None
         }
-        return forked | processes_with(MARK, self._id) | processes_in(self.temporary)
+        return forked | processes_of(MARK, self._id, self.temporary)
 
 
 @dataclass(frozen=True)
