@@ -159,10 +159,14 @@ export class Producer {
 /** When the job is due: in so many milliseconds, or at so many since 1970. */
 function due(options: JobOptions): [string, number] {
   const { deferBySeconds, deferUntil } = options;
-  if (deferBySeconds !== undefined || deferUntil === undefined) {
-    return ["in", (deferBySeconds ?? 0) * 1000];
-  }
-  return ["at", deferUntil instanceof Date ? deferUntil.getTime() : deferUntil.unixMilliseconds];
+  const isDelay = deferBySeconds !== undefined || deferUntil === undefined;
+  const milliseconds = isDelay
+    ? (deferBySeconds ?? 0) * 1000
+    : deferUntil instanceof Date
+      ? deferUntil.getTime()
+      : deferUntil.unixMilliseconds;
+  if (!Number.isFinite(milliseconds)) throw new TypeError("The job is deferred to no time at all");
+  return [isDelay ? "in" : "at", milliseconds];
 }
 
 /** What the step answered for one job. */

@@ -1,0 +1,46 @@
+"""`reference/typescript`: an executor and a producer in TypeScript keep to the same pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .support import REFERENCE, Journey, absent, done, need
+
+need("node", "npm")
+
+TYPESCRIPT = REFERENCE / "typescript"
+EXAMPLES = TYPESCRIPT / "dist" / "examples"
+EXECUTOR = ["node", str(EXAMPLES / "check-executor.js")]
+PRODUCER = ["node", str(EXAMPLES / "enqueue-vectors.js")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """The package, compiled once; strictly, so that a wrong type fails here."""
+    locked = TYPESCRIPT / "package-lock.json"
+    installed = TYPESCRIPT / "node_modules" / ".package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < locked.stat().st_mtime:
+        done(["npm", "ci", "--no-audit", "--no-fund"], TYPESCRIPT)
+    done(["npm", "run", "build"], TYPESCRIPT)
+
+
+def test_its_own_tests_pass(redis_dsn: str) -> None:
+    said = done(["npm", "test"], TYPESCRIPT, RRQ_REDIS_DSN=redis_dsn)
+    assert "skipped 0" in said
+    assert said.count("values: ") > 60
+
+
+def test_its_executor_holds_every_point_of_the_check(tmp_path: Path) -> None:
+    assert absent("executor", EXECUTOR, tmp_path) == []
+
+
+def test_its_producer_holds_every_point_of_the_check(tmp_path: Path) -> None:
+    assert absent("producer", PRODUCER, tmp_path) == []
+
+
+def test_jobs_travel_from_its_producer_through_a_worker_to_its_executor(
+    redis_dsn: str, tmp_path: Path
+) -> None:
+    Journey(redis_dsn, tmp_path, EXECUTOR, PRODUCER).travel()
