@@ -24,13 +24,21 @@ SOON_SECONDS = 15.0
 class TransportSubject:
     """A transport under test, and what it told the kernel.
 
+    Args:
+        soon_seconds: how long to wait for what should happen at once.
+
     Attributes:
         transport: the transport.
         reports: the progress that it passed on.
         capacity_changes: how often it said that its capacity changed.
     """
 
-    def __init__(self, make_transport: Callable[[TransportContext], Transport]) -> None:
+    def __init__(
+        self,
+        make_transport: Callable[[TransportContext], Transport],
+        soon_seconds: float = SOON_SECONDS,
+    ) -> None:
+        self._soon_seconds = soon_seconds
         self.reports: list[Progress] = []
         self.capacity_changes = 0
         self.transport = make_transport(
@@ -90,7 +98,7 @@ class TransportSubject:
         Raises:
             AssertionError: it does not come to hold.
         """
-        deadline = time.monotonic() + SOON_SECONDS
+        deadline = time.monotonic() + self._soon_seconds
         while not condition():
             assert time.monotonic() < deadline, "what was waited for did not happen"
             await asyncio.sleep(0.005)

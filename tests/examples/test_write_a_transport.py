@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rrq.testing.transport import TransportContract
+from rrq.testing.transport_tests import TransportTests
 from rrq.transport import Transport
 from tests.support.documents import CHECKOUT, Document
 
@@ -33,6 +33,6 @@ def test_the_guide_tells_of_every_member_of_a_transport() -> None:
 
 
 def test_the_guide_tells_of_everything_that_a_subclass_of_the_contract_can_say() -> None:
-    said = {name for name, _ in inspect.get_annotations(TransportContract).items()}
+    said = {name for name, _ in inspect.get_annotations(TransportTests).items()}
     told = {code.partition(" ")[0] for code in GUIDE.code()}
     assert said - {"pytestmark"} - told == set()

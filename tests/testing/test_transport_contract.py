@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-import rrq.testing.transport
-import rrq.testing.transport_subject
 from rrq.exc import ExecutorLost, ExecutorStartError
 from rrq.testing.transport import GARBAGE, TransportContract
 from rrq.transport import TransportContext
@@ -84,7 +82,7 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
         wrong.CountsTheCancelledAsGone,
         AssertionError,
     ),
-    "a_stop_lets_a_running_request_finish": (wrong.StopsWithoutGrace, ExecutorLost),
+    "a_stop_lets_a_running_request_finish": (wrong.StopsWithoutGrace, AssertionError),
     "a_request_that_outlasts_the_grace_is_lost_without_penalty": (
         wrong.BlamesEveryJob,
         AssertionError,
@@ -93,12 +91,16 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
     "a_second_stop_cuts_the_grace_of_the_first": (wrong.StopsOnce, TimeoutError),
     "a_stopped_transport_refuses_requests_without_penalty": (wrong.BlamesEveryJob, AssertionError),
     "a_stop_leaves_no_process_behind": (wrong.LeavesItsProcesses, AssertionError),
+    "a_stop_leaves_no_task_behind": (wrong.LeavesATask, AssertionError),
+    "a_request_that_runs_gets_no_more_than_its_own_timeout": (wrong.GrantsTime, AssertionError),
     "the_transport_tells_how_it_is_doing": (wrong.SaysNothingOfItself, AssertionError),
 }
 
 
 class Judge(TransportContract):
     """The contract of one wrong transport; it is ended rightly after that."""
+
+    soon_seconds = PATIENCE_SECONDS
 
     def __init__(self, transport: type[wrong.Right]) -> None:
         self.kind = transport
@@ -141,10 +143,7 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
     """What each point of the contract says of its wrong transport, judged once a test run."""
 
     def judge(directory: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            for module in (rrq.testing.transport, rrq.testing.transport_subject):
-                patch.setattr(module, "SOON_SECONDS", PATIENCE_SECONDS)
-            said = asyncio.run(judged_side_by_side(directory))
+        said = asyncio.run(judged_side_by_side(directory))
         (directory / "failures.json").write_text(json.dumps(said))
 
     directory = once(tmp_path_factory, "wrong_transports", judge)

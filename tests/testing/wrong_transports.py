@@ -212,3 +212,14 @@ class LeavesItsProcesses(Right):
 class SaysNothingOfItself(Right):
     def describe(self) -> Any:
         return TransportStatus(processes=0, in_flight=0, capacity=self.capacity)
+
+
+class LeavesATask(Right):
+    async def start(self) -> None:
+        await super().start()
+        self.watching = asyncio.create_task(asyncio.Event().wait())
+
+
+class GrantsTime(Right):
+    def extra_seconds(self, job_id: str) -> float:
+        return 60.0
