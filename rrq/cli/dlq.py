@@ -137,10 +137,11 @@ def inspect(
     """
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> tuple[dict[str, str], Job | MalformedJob | None]:
-        return await store.jobs.get_fields(job_id), await _job(store, job_id)
+    async def ask(store: JobStore) -> tuple[dict[str, str], Job | MalformedJob | None, str]:
+        fields = await store.jobs.get_fields(job_id)
+        return fields, await _job(store, job_id), dlq_of(store, fields.get("dlq_name"))
 
-    fields, job = session(config, redis_dsn, ask)
+    fields, job, dlq_name = session(config, redis_dsn, ask)
     named = render.printable(job_id)
     if not fields:
         raise JobNotFound(f"There is no job {named}: check the id, or it has expired")
@@ -159,7 +160,7 @@ def inspect(
     if json:
         render.details({**described, "attempts": attempts}, json)
         return
-    render.details(described)
+    render.details({**described, "dead letter queue": dlq_name})
     if attempts:
         print()
         columns = ["attempt", "outcome", "started", "ended", "executor", "worker", "error"]

@@ -292,7 +292,8 @@ def _list(letters: list[DeadLetter], action: Action, json: bool) -> None:
     rows = [row(letter, json) for letter in letters]
     render.table(COLUMNS, rows, json=json, empty="No dead letter fits.")
     if rows and not json:
-        render.note(f"Without --dry-run, {len(rows)} jobs would be {DONE[action]}.")
+        jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
+        render.note(f"Without --dry-run, {jobs} would be {DONE[action]}.")
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -176,7 +176,7 @@ def _show_windows(kind: Kind, windows: dict[str, list[Window]]) -> None:
             )
     columns = ["last", "per second", "completed", "failed", "retried", "lost"]
     times = ["wait avg/p50/p95/p99", "run avg/p50/p95/p99"]
-    render.table([kind, *columns, *times], rows, empty="Nothing was counted yet.")
+    render.table([kind, *columns, *times], rows, empty="Nothing was counted yet.", whole=times)
 
 
 def _brief(times: Times) -> str | None:

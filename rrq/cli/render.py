@@ -47,6 +47,7 @@ def table(
     title: str | None = None,
     json: bool = False,
     empty: str = "Nothing to show.",
+    whole: Sequence[str] = (),
 ) -> None:
     """Print rows under named columns.
 
@@ -56,6 +57,7 @@ def table(
         title: a line above, on a terminal only.
         json: print a JSON list of objects instead.
         empty: said, on stderr if stdout is a pipe, when there is no row.
+        whole: columns that are never cut, as ids are not: they stand beneath if there is no room.
     """
     if json:
         keys = [_key(column) for column in columns]
@@ -64,7 +66,7 @@ def table(
     if sys.stdout.isatty():
         everything = [list(row) for row in rows]
         if everything:
-            _terminal_table(columns, everything, title)
+            _terminal_table(columns, everything, title, whole)
         else:
             print(empty)
         return
@@ -216,12 +218,18 @@ def _plain(value: Any) -> Any:
 
 
 def _terminal_table(
-    columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str | None,
+    whole: Sequence[str],
 ) -> None:
     from rrq.cli import layout
 
     fitted = layout.fitted(
-        [_column(heading, [row[index] for row in rows]) for index, heading in enumerate(columns)],
+        [
+            _column(heading, [row[index] for row in rows], heading in whole)
+            for index, heading in enumerate(columns)
+        ],
         _terminal_width(),
         cuts=_truncates,
     )
@@ -243,7 +251,7 @@ def _terminal_table(
             print(" " * layout.INDENT + (" " * layout.GAP).join(shown))
 
 
-def _column(heading: str, values: Sequence[Any]) -> Column:
+def _column(heading: str, values: Sequence[Any], is_whole: bool) -> Column:
     from rrq.cli.layout import NOTHING, Column
 
     now = datetime.now(UTC)
@@ -257,7 +265,7 @@ def _column(heading: str, values: Sequence[Any]) -> Column:
     is_id = heading.split()[-1:] == ["id"]
     numbers = [bool(_NUMBER.fullmatch(cell)) for cell in cells if cell != NOTHING]
     is_number = bool(numbers) and not is_id and all(numbers)
-    return Column(heading, cells, short, is_number=is_number, is_whole=is_id)
+    return Column(heading, cells, short, is_number=is_number, is_whole=is_id or is_whole)
 
 
 def _times(

@@ -94,7 +94,8 @@ def unserved(evidence: Evidence) -> Iterator[Reason]:
         served = sorted({queue for worker in evidence.workers for queue in worker.queues})
         alive = counted(evidence.workers_alive, "worker")
         looked = "" if evidence.sees_all_workers else f" ({len(evidence.workers):,} looked at)"
-        serve = f"queue {named(served)}" if served else "no queue"
+        queues = "queue" if len(served) == 1 else "queues"
+        serve = f"{queues} {named(served)}" if served else "no queue"
         text = f"No worker serves queue {name}. Alive: {alive}{looked}, on {serve}."
         yield Reason("queue_unserved", text, start)
     elif all(worker.is_stuck for worker in serving):

@@ -324,7 +324,8 @@ class Worker:
             return f"stuck ({self._watchdog.reason})"
         if not any(lane.free for lane in self.lanes.values()):
             return "idle (concurrency limit)"
-        return "idle (no jobs)" if self._intake.is_idle else "polling"
+        is_idle = self._intake.is_idle and not self._dispatch.running_count
+        return "idle (no jobs)" if is_idle else "polling"
 
 
 def _retry_policy(settings: RRQSettings) -> RetryPolicy:

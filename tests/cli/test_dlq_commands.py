@@ -228,6 +228,7 @@ def test_a_dead_letter_is_shown_whole_with_every_attempt(rrq: Rrq, redis_now: Re
     lines = [line.split("\t") for line in output.splitlines()]
     assert lines[0] == ["id", "a"]
     assert ["args", '["ada@example.org"]'] in lines
+    assert ["dead letter queue", "default"] in lines
     assert ["failed attempts", "3 of 3"] in lines
     assert lines[-1] == ["3", "error", "-", "-", "-", "-", "no such address"]
 
@@ -321,6 +322,8 @@ def test_a_dry_run_lists_those_that_it_would_be_and_changes_nothing(
 
     assert (code, ids(table)) == (0, ["mail", "image"])
     assert notes == f"Without --dry-run, 2 jobs would be {command.rstrip('e')}ed.\n"
+    _, _, notes = rrq(command, "--job-id", "mail", "--dry-run")
+    assert notes == f"Without --dry-run, 1 job would be {command.rstrip('e')}ed.\n"
     assert {key: redis_now.dump(key) for key in redis_now.keys("*")} == before
 
 

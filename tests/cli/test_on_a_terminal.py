@@ -73,6 +73,16 @@ def test_at_80_columns_a_wide_value_ends_in_an_ellipsis_unless_nothing_is_cut(
     assert "…" not in whole
 
 
+def test_at_80_columns_no_percentile_is_cut(shown: Shown) -> None:
+    stats = without_colours(shown("queue", "stats", "--functions", columns=80).stdout)
+
+    lines = stats.splitlines()
+    assert max(map(width_of, lines)) <= 80
+    echoed = lines[next(at for at, line in enumerate(lines) if line.startswith("echo ")) :]
+    assert re.match(r"  wait avg/p50/p95/p99 [\d.]+ m?s( / [\d.]+ m?s){3}$", echoed[1])
+    assert re.match(r"  run avg/p50/p95/p99 [\d.]+ m?s( / [\d.]+ m?s){3}$", echoed[2])
+
+
 def test_at_200_columns_everything_is_in_the_table_and_times_are_told_both_ways(
     busy: BusyPlace, shown: Shown
 ) -> None:

@@ -323,7 +323,7 @@ def test_a_queue_that_no_worker_serves_names_those_that_are_served() -> None:
     reason = only(with_worker(WAITING, queues=("urgent", "slow")))
 
     assert reason.code == "queue_unserved"
-    assert reason.text == "No worker serves queue mail. Alive: 1 worker, on queue slow, urgent."
+    assert reason.text == "No worker serves queue mail. Alive: 1 worker, on queues slow, urgent."
 
 
 def test_a_worker_that_stops_serves_nothing() -> None:
