@@ -34,3 +34,8 @@ mod step;
 pub use error::EnqueueError;
 pub use options::{EnqueueOptions, OnConflict};
 pub use producer::{Producer, Submission};
+
+/// The programs in the README are compiled, so that they stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
