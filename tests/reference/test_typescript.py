@@ -30,6 +30,7 @@ def test_its_own_tests_pass(redis_dsn: str) -> None:
     said = done(["npm", "test"], TYPESCRIPT, RRQ_REDIS_DSN=redis_dsn)
     assert "skipped 0" in said
     assert said.count("values: ") > 60
+    assert "ok 1 - a job is written with every option" in said
 
 
 def test_its_executor_holds_every_point_of_the_check(tmp_path: Path) -> None:

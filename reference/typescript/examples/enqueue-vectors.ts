@@ -8,7 +8,13 @@ import { readFileSync } from "node:fs";
 
 import { createClient } from "@redis/client";
 
-import { DuplicateJobError, type JobOptions, Moment, Producer } from "../src/producer.js";
+import {
+  connectionOptions,
+  DuplicateJobError,
+  type JobOptions,
+  Moment,
+  Producer,
+} from "../src/producer.js";
 import { parseJson } from "../src/protocol.js";
 
 type Text = string | (string | { repeat: string; times: number })[];
@@ -36,7 +42,9 @@ function camelCased(options: Record<string, unknown>): JobOptions {
   return Object.fromEntries(named) as JobOptions;
 }
 
-const client = createClient({ url: process.env["RRQ_REDIS_DSN"] ?? "redis://localhost:6379/0" });
+const dsn = process.env["RRQ_REDIS_DSN"] ?? "redis://localhost:6379/0";
+const client = createClient(connectionOptions(dsn));
+client.on("error", (error) => console.error(error));
 await client.connect();
 const producer = new Producer(client);
 const vectors = readFileSync(process.env["RRQ_VECTORS"] ?? "jobs.json", "utf8");

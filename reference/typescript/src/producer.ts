@@ -1,7 +1,9 @@
 /**
  * Puts jobs into RRQ's queues.
  *
- *     const client = await createClient({ url: "redis://localhost:6379/0" }).connect();
+ *     const client = createClient(connectionOptions("redis://localhost:6379/0"));
+ *     client.on("error", console.error); // Else a dropped connection ends the program.
+ *     await client.connect();
  *     const producer = new Producer(client);
  *     const id = await producer.enqueue("greet", ["world"], { loud: true });
  *
@@ -15,10 +17,11 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { ErrorReply } from "@redis/client";
 
+import { connectionOptions } from "./dsn.js";
 import { writeJson } from "./json.js";
 import { Moment } from "./moment.js";
 
-export { Moment };
+export { connectionOptions, Moment };
 
 /** How long a unique key is held beyond the due time. */
 export const UNIQUE_TTL_SECONDS = 21_600;

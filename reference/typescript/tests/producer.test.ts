@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 
 import { createClient } from "@redis/client";
 
-import { DuplicateJobError, Moment, Producer } from "../src/producer.js";
+import { connectionOptions, DuplicateJobError, Moment, Producer } from "../src/producer.js";
 import { ROOT } from "./vectors.js";
 
 test("the Lua files are those of RRQ", () => {
@@ -23,9 +23,19 @@ test("arguments that cannot be JSON are refused", async () => {
   await assert.rejects(producer.enqueue("greet", [], {}, { deferUntil: new Date("?") }), TypeError);
 });
 
+test("a Unix socket is an address, with its password and database", () => {
+  assert.deepEqual(connectionOptions("unix://me:p%40ss@/run/redis.sock?db=3"), {
+    socket: { path: "/run/redis.sock", tls: false },
+    database: 3,
+    username: "me",
+    password: "p@ss",
+  });
+  assert.deepEqual(connectionOptions("redis://h/1"), { url: "redis://h/1" });
+});
+
 const url = process.env["RRQ_REDIS_DSN"];
 describe("with Redis", { skip: url ? false : "RRQ_REDIS_DSN names no Redis to test with" }, () => {
-  const client = createClient({ url: url ?? "" });
+  const client = createClient(connectionOptions(url ?? "redis://localhost"));
   const producer = new Producer(client, { keyPrefix: "ts" });
 
   before(() => client.connect());
