@@ -33,6 +33,7 @@ class SocketTransport(Transport):
             for address in config.addresses
         ]
         self._news = asyncio.Event()
+        self._told_capacity = 0
         self._is_stopping = self._is_cut_short = False
         self._waiting_since: dict[str, float] = {}
 
@@ -134,7 +135,10 @@ class SocketTransport(Transport):
     def _changed(self) -> None:
         self._news.set()
         self._news = asyncio.Event()
-        self.context.capacity_changed()
+        # Every outcome makes room for those who wait here, but the worker knows of it.
+        if self.capacity != self._told_capacity:
+            self._told_capacity = self.capacity
+            self.context.capacity_changed()
 
     async def _next_news(self) -> None:
         await self._news.wait()

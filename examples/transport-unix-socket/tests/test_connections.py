@@ -58,6 +58,13 @@ async def test_an_executor_on_tcp_is_asked_for_as_many_requests_as_its_hello_say
         assert (await subject.call("anything")).status == "success"
 
 
+async def test_the_worker_is_told_of_capacity_only_when_it_changes() -> None:
+    async with listening(HELLO) as address, running(address) as subject:
+        assert subject.capacity_changes == 1
+        await asyncio.gather(*(subject.call("anything") for _ in range(20)))
+        assert subject.capacity_changes == 1
+
+
 async def test_a_killed_executor_loses_its_request_and_is_connected_again(
     services: Any, tmp_path: Path
 ) -> None:
