@@ -87,4 +87,5 @@ def documents() -> list[Document]:
     pages = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
     for room in ("plugins", "examples", "benchmarks", "reference"):
         pages += (CHECKOUT / room).rglob("README.md")
-    return [Document(path) for path in sorted(pages) if ".venv" not in path.parts]
+    foreign = {".venv", "node_modules"}
+    return [Document(path) for path in sorted(pages) if foreign.isdisjoint(path.parts)]
