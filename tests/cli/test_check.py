@@ -8,56 +8,30 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
 from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
-from tests.support.configuration import leave_all_configuration, write
+from tests.support.commands import Rrq, Said
+from tests.support.configuration import write
 from tests.support.distributions import Site
 from tests.support.places import Place
 from tests.support.ports import free_port
 from tests.support.terminals import Terminal
 from tests.support.waiting import eventually_blocking
 
-Said = tuple[int, str, str]
-"""Exit code, stdout and stderr."""
-
-Rrq = Callable[..., Said]
-
 NO_WORKER = "No worker is alive: start one with `rrq worker run`."
 
 
 @pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """`rrq check` in this process, on this test's Redis."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> Said:
-        code = run(("check", *arguments))
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def redis_now(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server, which blocks."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
+def check(rrq: Rrq) -> Rrq:
+    """`rrq check` in this process."""
+    return partial(rrq, "check")
 
 
 def alive(redis: Redis, worker_id: str = "rrq_worker_1", **health: Any) -> None:
@@ -78,19 +52,19 @@ def states(output: str) -> dict[str, str]:
 # -- what it shows ----------------------------------------------------------------------
 
 
-def test_without_a_worker_it_fails_and_says_how_to_start_one(rrq: Rrq) -> None:
-    code, output, notes = rrq()
+def test_without_a_worker_it_fails_and_says_how_to_start_one(check: Rrq) -> None:
+    code, output, notes = check()
 
     assert (code, notes) == (1, "")
     assert f"workers\tfailed\t{NO_WORKER}\n" in output
 
 
 def test_a_real_worker_is_shown_with_its_executors_and_the_check_succeeds(
-    rrq: Rrq, place: Place, redis_dsn: str
+    check: Rrq, place: Place, redis_dsn: str
 ) -> None:
     place.write("rrq.toml", '[rrq.executors.python]\ncmd = ["cat"]\npool_size = 3\n')
     worker = place.start("rrq", "worker", "run", "--queue", "mail", RRQ_REDIS_DSN=redis_dsn)
-    code, output, notes = rrq("--wait", "20")
+    code, output, notes = check("--wait", "20")
     old_name = place.run("rrq", "health", "--json", RRQ_REDIS_DSN=redis_dsn)
     worker_id = worker.said(": queues mail; ").split("Worker ")[1].split(":")[0]
     worker.stop()
@@ -107,15 +81,15 @@ def test_a_real_worker_is_shown_with_its_executors_and_the_check_succeeds(
     report = json.loads(old_name.stdout)
     assert report["workers"][0]["worker"] == worker_id
     assert abs(report["workers"][0]["clock_skew_seconds"]) < 1
-    assert rrq()[0] == 1
+    assert check()[0] == 1
 
 
-def test_as_json_it_has_the_same_shape_whatever_it_finds(rrq: Rrq, redis_now: Redis) -> None:
-    nothing = json.loads(rrq("--json")[1])
-    alive(redis_now, active_jobs=1, concurrency_limit=4, timestamp="2026-01-01T00:00:00Z")
-    redis_now.sadd("rrq:paused", "default")
+def test_as_json_it_has_the_same_shape_whatever_it_finds(check: Rrq, keys: Redis) -> None:
+    nothing = json.loads(check("--json")[1])
+    alive(keys, active_jobs=1, concurrency_limit=4, timestamp="2026-01-01T00:00:00Z")
+    keys.sadd("rrq:paused", "default")
 
-    code, output, notes = rrq("--json")
+    code, output, notes = check("--json")
 
     assert (code, notes) == (0, "")
     report = json.loads(output)
@@ -140,12 +114,12 @@ def test_as_json_it_has_the_same_shape_whatever_it_finds(rrq: Rrq, redis_now: Re
     }
 
 
-def test_a_queue_that_nobody_serves_fails_it_by_name(rrq: Rrq, redis_now: Redis) -> None:
-    alive(redis_now)
-    with SyncRRQClient(RRQSettings(redis_dsn=rrq_dsn(redis_now))) as client:
+def test_a_queue_that_nobody_serves_fails_it_by_name(check: Rrq, keys: Redis) -> None:
+    alive(keys)
+    with SyncRRQClient(RRQSettings(redis_dsn=rrq_dsn(keys))) as client:
         client.enqueue("work", _queue_name="mail")
 
-    code, output, _ = rrq()
+    code, output, _ = check()
 
     assert code == 1
     assert "queues\tfailed\tQueue mail has 1 job due since 0 s; no worker serves it." in output
@@ -156,71 +130,69 @@ def rrq_dsn(redis: Redis) -> str:
     return f"unix://{redis.connection_pool.connection_kwargs['path']}"
 
 
-def test_leases_of_dead_workers_that_nobody_takes_over_fail_it(rrq: Rrq, redis_now: Redis) -> None:
-    alive(redis_now)
-    redis_now.zadd("rrq:leases", {"young": (time.time() - 5) * 1000})
-    assert rrq()[0] == 0
+def test_leases_of_dead_workers_that_nobody_takes_over_fail_it(check: Rrq, keys: Redis) -> None:
+    alive(keys)
+    keys.zadd("rrq:leases", {"young": (time.time() - 5) * 1000})
+    assert check()[0] == 0
 
-    redis_now.zadd("rrq:leases", {"old": (time.time() - 60) * 1000})
-    code, output, _ = rrq()
+    keys.zadd("rrq:leases", {"old": (time.time() - 60) * 1000})
+    code, output, _ = check()
 
     assert code == 1
     assert "leases\tfailed\t1 job of dead workers waits" in output
 
 
-def test_warnings_fail_it_only_if_it_is_strict(rrq: Rrq, redis_now: Redis) -> None:
-    alive(redis_now)
-    code, output, _ = rrq()
+def test_warnings_fail_it_only_if_it_is_strict(check: Rrq, keys: Redis) -> None:
+    alive(keys)
+    code, output, _ = check()
     assert (code, states(output)["persistence"]) == (0, "warning")
 
-    assert rrq("--strict")[0] == 1
-    assert json.loads(rrq("--strict", "--json")[1])["ok"] is False
+    assert check("--strict")[0] == 1
+    assert json.loads(check("--strict", "--json")[1])["ok"] is False
 
-    redis_now.config_set("appendonly", "yes")
+    keys.config_set("appendonly", "yes")
     try:
-        assert rrq("--strict")[0] == 0
+        assert check("--strict")[0] == 0
     finally:
-        redis_now.config_set("appendonly", "no")
+        keys.config_set("appendonly", "no")
 
 
-def test_keys_of_the_wrong_type_are_no_reason_to_give_up(rrq: Rrq, redis_now: Redis) -> None:
-    alive(redis_now)
-    redis_now.set("rrq:leases", "x")
-    redis_now.set("rrq:queue:default", "x")
+def test_keys_of_the_wrong_type_are_no_reason_to_give_up(check: Rrq, keys: Redis) -> None:
+    alive(keys)
+    keys.set("rrq:leases", "x")
+    keys.set("rrq:queue:default", "x")
 
-    code, output, _ = rrq()
+    code, output, _ = check()
 
     assert code == 0
     assert "queues\twarning\tQueue default is no sorted set: see `rrq doctor`." in output
 
 
-def test_a_server_that_evicts_jobs_or_is_full_is_told(rrq: Rrq, redis_now: Redis) -> None:
-    alive(redis_now)
-    redis_now.config_set("maxmemory-policy", "allkeys-lru")
-    redis_now.config_set("maxmemory", str(redis_now.info()["used_memory"] + 100_000))
+def test_a_server_that_evicts_jobs_or_is_full_is_told(check: Rrq, keys: Redis) -> None:
+    alive(keys)
+    keys.config_set("maxmemory-policy", "allkeys-lru")
+    keys.config_set("maxmemory", str(keys.info()["used_memory"] + 100_000))
     try:
-        found = states(rrq()[1])
+        found = states(check()[1])
     finally:
-        redis_now.config_set("maxmemory", "0")
-        redis_now.config_set("maxmemory-policy", "noeviction")
+        keys.config_set("maxmemory", "0")
+        keys.config_set("maxmemory-policy", "noeviction")
 
     assert (found["eviction"], found["memory"]) == ("warning", "warning")
 
 
 def test_a_managed_server_that_forbids_to_ask_is_unknown_and_no_failure(
-    rrq: Rrq, redis_now: Redis, redis_dsn: str
+    check: Rrq, keys: Redis, redis_dsn: str
 ) -> None:
-    alive(redis_now)
-    redis_now.execute_command(
-        "ACL", "SETUSER", "guest", "on", ">pw", "~*", "+@all", "-info", "-config"
-    )
+    alive(keys)
+    keys.execute_command("ACL", "SETUSER", "guest", "on", ">pw", "~*", "+@all", "-info", "-config")
     guest = redis_dsn.replace("unix://", "unix://guest:pw@")
     try:
-        code, output, notes = rrq("--redis-dsn", guest)
-        redis_now.execute_command("ACL", "SETUSER", "guest", "+info")
-        more = states(rrq("--redis-dsn", guest)[1])
+        code, output, notes = check("--redis-dsn", guest)
+        keys.execute_command("ACL", "SETUSER", "guest", "+info")
+        more = states(check("--redis-dsn", guest)[1])
     finally:
-        redis_now.execute_command("ACL", "DELUSER", "guest")
+        keys.execute_command("ACL", "DELUSER", "guest")
 
     assert (code, notes) == (0, "")
     found = states(output)
@@ -231,9 +203,7 @@ def test_a_managed_server_that_forbids_to_ask_is_unknown_and_no_failure(
     assert (more["memory"], more["persistence"]) == ("ok", "unknown")
 
 
-def test_on_a_terminal_no_finding_loses_its_end(
-    place: Place, redis_dsn: str, redis_now: Redis
-) -> None:
+def test_on_a_terminal_no_finding_loses_its_end(place: Place, redis_dsn: str, keys: Redis) -> None:
     environment = place.environment(RRQ_REDIS_DSN=redis_dsn, NO_COLOR="1")
 
     terminal = Terminal(["rrq", "check"], place.directory, environment)
@@ -248,15 +218,15 @@ def test_on_a_terminal_no_finding_loses_its_end(
 # -- Redis is away ----------------------------------------------------------------------
 
 
-def test_a_redis_that_is_away_is_one_line_and_a_report_in_json(rrq: Rrq) -> None:
+def test_a_redis_that_is_away_is_one_line_and_a_report_in_json(check: Rrq) -> None:
     dsn = f"redis://:geheim@localhost:{free_port()}/0"
 
-    code, output, notes = rrq("--redis-dsn", dsn)
+    code, output, notes = check("--redis-dsn", dsn)
     assert (code, output) == (1, "")
     assert notes.startswith("error: Redis cannot be reached at localhost:")
     assert notes.count("\n") == 1
 
-    code, output, notes = rrq("--redis-dsn", dsn, "--json")
+    code, output, notes = check("--redis-dsn", dsn, "--json")
     report = json.loads(output)
     assert (code, notes.count("\n"), report["ok"]) == (1, 1, False)
     assert states(output)["redis"] == "failed"
@@ -265,7 +235,7 @@ def test_a_redis_that_is_away_is_one_line_and_a_report_in_json(rrq: Rrq) -> None
 
 
 def test_a_redis_that_is_frozen_is_given_up_when_the_time_to_wait_is_over(
-    rrq: Rrq, server: EmbeddedRedis
+    check: Rrq, server: EmbeddedRedis
 ) -> None:
     import os
     import signal
@@ -273,7 +243,7 @@ def test_a_redis_that_is_frozen_is_given_up_when_the_time_to_wait_is_over(
     os.kill(server.pid, signal.SIGSTOP)
     began = time.monotonic()
     try:
-        code, output, notes = rrq("--redis-dsn", server.dsn, "--wait", "0.5")
+        code, output, notes = check("--redis-dsn", server.dsn, "--wait", "0.5")
     finally:
         os.kill(server.pid, signal.SIGCONT)
 
@@ -285,16 +255,16 @@ def test_a_redis_that_is_frozen_is_given_up_when_the_time_to_wait_is_over(
 # -- waiting ----------------------------------------------------------------------------
 
 
-def test_it_waits_until_all_is_well(rrq: Rrq, redis_now: Redis) -> None:
+def test_it_waits_until_all_is_well(check: Rrq, keys: Redis) -> None:
     answers: list[Said] = []
-    waiting = threading.Thread(target=lambda: answers.append(rrq("--wait", "30")))
+    waiting = threading.Thread(target=lambda: answers.append(check("--wait", "30")))
     waiting.start()
-    redis_now.ping()
-    asked = _times_asked(redis_now)
-    eventually_blocking(lambda: _times_asked(redis_now) > asked + 6, 20, "two looks")
+    keys.ping()
+    asked = _times_asked(keys)
+    eventually_blocking(lambda: _times_asked(keys) > asked + 6, 20, "two looks")
     assert not answers
 
-    alive(redis_now)
+    alive(keys)
     waiting.join(10)
 
     assert answers[0][0] == 0
@@ -305,19 +275,19 @@ def _times_asked(redis: Redis) -> int:
     return int(redis.info("commandstats").get("cmdstat_time", {}).get("calls", 0))
 
 
-def test_when_the_time_is_over_it_says_what_is_still_wrong(rrq: Rrq) -> None:
+def test_when_the_time_is_over_it_says_what_is_still_wrong(check: Rrq) -> None:
     began = time.monotonic()
 
-    code, output, _ = rrq("--wait", "0.7")
+    code, output, _ = check("--wait", "0.7")
 
     assert 0.7 <= time.monotonic() - began < 5
     assert (code, NO_WORKER in output) == (1, True)
 
 
-def test_what_cannot_get_better_by_waiting_ends_it_at_once(rrq: Rrq) -> None:
+def test_what_cannot_get_better_by_waiting_ends_it_at_once(check: Rrq) -> None:
     write("[rrq]\nlease_secs = 3\n")
 
-    code, _, notes = rrq("--wait", "60")
+    code, _, notes = check("--wait", "60")
 
     assert (code, notes.count("\n")) == (2, 1)
 
@@ -325,11 +295,11 @@ def test_what_cannot_get_better_by_waiting_ends_it_at_once(rrq: Rrq) -> None:
 # -- configuration and plugins ----------------------------------------------------------
 
 
-def test_the_configuration_alone_is_checked_without_redis(rrq: Rrq) -> None:
+def test_the_configuration_alone_is_checked_without_redis(check: Rrq) -> None:
     dsn = f"redis://user:geheim@localhost:{free_port()}/0"
     write('[rrq]\nmax_lost = 3\n[rrq.executors.python]\ncmd = ["cat"]\n')
 
-    code, table, notes = rrq("--config-only", "--redis-dsn", dsn)
+    code, table, notes = check("--config-only", "--redis-dsn", dsn)
 
     assert (code, notes) == (0, "")
     rows = [line.split("\t") for line in table.splitlines()]
@@ -338,18 +308,18 @@ def test_the_configuration_alone_is_checked_without_redis(rrq: Rrq) -> None:
 
 
 def test_a_wrong_executor_table_fails_the_check_of_the_configuration(
-    rrq: Rrq, redis_now: Redis
+    check: Rrq, keys: Redis
 ) -> None:
-    alive(redis_now)
+    alive(keys)
     write('[rrq.executors.python]\ncmdd = ["cat"]\n')
 
-    code, _, notes = rrq("--config-only")
+    code, _, notes = check("--config-only")
     assert code == 2
     assert notes == (
         'error: rrq.toml:2: [rrq.executors.python] has an unknown key "cmdd". Did you mean "cmd"?\n'
     )
 
-    code, output, _ = rrq()
+    code, output, _ = check()
     assert (code, states(output)["configuration"]) == (1, "failed")
 
 
@@ -370,9 +340,9 @@ PLUGIN = """
 
 
 def test_checks_of_plugins_stand_beside_ours_and_a_broken_plugin_is_named(
-    site: Site, redis_dsn: str, redis_now: Redis
+    site: Site, redis_dsn: str, keys: Redis
 ) -> None:
-    alive(redis_now)
+    alive(keys)
     site.install("rrq-trade", PLUGIN)
     site.install("rrq-broken", "raise ImportError('no such module')")
     (site.work / "rrq.toml").write_text('[rrq.executors.python]\ntype = "carrier-pigeon"\n')
@@ -397,14 +367,14 @@ def test_checks_of_plugins_stand_beside_ours_and_a_broken_plugin_is_named(
 
 
 def test_a_plugin_whose_import_never_ends_fails_alone(
-    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch
+    check: Rrq, keys: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alive(redis_now)
+    alive(keys)
     ended = threading.Event()
     monkeypatch.setattr("rrq.cli.check.LOADING_LIMIT_SECONDS", 0.2)
     monkeypatch.setattr("rrq.cli.options.plugins", lambda config: ended.wait())
 
-    code, output, _ = rrq()
+    code, output, _ = check()
     ended.set()
 
     assert (code, states(output)["plugins"], states(output)["workers"]) == (1, "failed", "ok")

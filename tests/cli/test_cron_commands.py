@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,8 @@ from redis.asyncio import Redis
 
 from rrq.client import RRQClient
 from rrq.settings import RRQSettings
-from tests.support.places import Ended, Place
+from tests.support.commands import rows
+from tests.support.places import Place
 
 NIGHTLY = """
 [[rrq.cron_jobs]]
@@ -45,18 +45,6 @@ def configured(place: Place, settings: RRQSettings, *cron_jobs: str) -> Place:
     return place
 
 
-@pytest.fixture
-async def client(settings: RRQSettings) -> AsyncIterator[RRQClient]:
-    """A producer on the same server."""
-    async with RRQClient(settings) as client:
-        yield client
-
-
-def rows(ended: Ended) -> list[list[str]]:
-    """The cells of a table as a pipe gets it, without the headings."""
-    return [line.split("\t") for line in ended.stdout.splitlines()[1:]]
-
-
 # -- rrq cron list ----------------------------------------------------------------------
 
 
@@ -65,7 +53,7 @@ async def test_each_cron_job_is_listed_with_all_that_is_configured(shop: Place) 
 
     heading = "name\tschedule\tzone\tfunction\tqueue\tlast slot\tnext slot\tunique\tmisfire"
     assert (ended.stdout.splitlines()[0], ended.stderr) == (heading, "")
-    nightly, hourly = rows(ended)
+    nightly, hourly = rows(ended.stdout)
     assert nightly[:6] == [
         "nightly report",
         "30 2 * * *",
@@ -99,7 +87,7 @@ async def test_the_next_slot_is_the_first_after_now_and_the_last_one_that_was_de
 async def test_a_last_slot_that_cannot_be_read_counts_as_none(shop: Place, redis: Redis) -> None:
     await redis.set("rrq:cron:sweep", "yesterday 0 * * * *")
 
-    listed = rows(shop.run("rrq", "cron", "list"))
+    listed = rows(shop.run("rrq", "cron", "list").stdout)
 
     assert [row[5] for row in listed] == ["-", "-"]
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
 from rrq.job import JobStatus
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
-from tests.support.configuration import leave_all_configuration
+from tests.support.commands import Rrq
 from tests.support.places import Place
 from tests.support.waiting import eventually_blocking
 
@@ -35,44 +32,6 @@ HANDLERS = """
     registry.register("wait", wait)
     settings = PythonExecutorSettings(job_registry=registry)
 """
-
-Said = tuple[int, str, str]
-"""Exit code, stdout and stderr."""
-
-Rrq = Callable[..., Said]
-
-
-@pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """The command `rrq`, run in this process with this test's Redis configured."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> Said:
-        code = run(arguments)
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def producer(settings: RRQSettings) -> Iterator[SyncRRQClient]:
-    """A producer on the same server."""
-    with SyncRRQClient(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def keys(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
 
 
 def job_ids(keys: Redis) -> list[str]:

@@ -11,48 +11,24 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
 from rrq.embedded import EmbeddedRedis
-from tests.support.configuration import leave_all_configuration
+from tests.support.commands import Rrq
 from tests.support.dead_letters import bury
 from tests.support.places import Place
 from tests.support.terminals import CTRL_C, Terminal
 from tests.support.waiting import eventually_blocking
 
-Rrq = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """`rrq dlq` in this process, on this test's Redis: exit code, stdout and stderr."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> tuple[int, str, str]:
-        code = run(("dlq", *arguments))
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def redis_now(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server, which blocks."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
+def dlq(rrq: Rrq) -> Rrq:
+    """`rrq dlq` in this process."""
+    return partial(rrq, "dlq")
 
 
 def ids(table: str) -> list[str]:
@@ -105,42 +81,42 @@ FILTERS = [
 
 @pytest.mark.parametrize(("options", "fitting"), FILTERS)
 def test_only_dead_letters_that_fit_every_filter_are_listed(
-    rrq: Rrq, redis_now: Redis, options: tuple[str, ...], fitting: list[str]
+    dlq: Rrq, keys: Redis, options: tuple[str, ...], fitting: list[str]
 ) -> None:
-    various(redis_now)
+    various(keys)
 
-    code, table, notes = rrq("list", *options)
+    code, table, notes = dlq("list", *options)
 
     assert (code, ids(table)) == (0, fitting)
     count = len(fitting)
     assert notes == (f"Showing 1-{count} of {count}.\n" if fitting else "No dead letters here.\n")
 
 
-def test_a_page_of_those_that_fit_says_which_it_is(rrq: Rrq, redis_now: Redis) -> None:
+def test_a_page_of_those_that_fit_says_which_it_is(dlq: Rrq, keys: Redis) -> None:
     for number in range(9):
-        bury(redis_now, [f"job-{number}"], queue_name="odd" if number % 2 else "even")
+        bury(keys, [f"job-{number}"], queue_name="odd" if number % 2 else "even")
     options = ("list", "--queue", "even", "--limit", "2", "--batch-size", "2")
 
-    _, table, notes = rrq(*options, "--offset", "1")
+    _, table, notes = dlq(*options, "--offset", "1")
     assert ids(table) == ["job-6", "job-4"]
     assert notes == "Showing 2-3 and there are more.\n"
 
-    _, table, notes = rrq(*options, "--offset", "4")
+    _, table, notes = dlq(*options, "--offset", "4")
     assert (ids(table), notes) == (["job-0"], "Showing 5-5 of 5.\n")
 
 
-def test_raw_lists_the_hashes_as_they_stand(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a", "b"], added_by_somebody="x")
+def test_raw_lists_the_hashes_as_they_stand(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a", "b"], added_by_somebody="x")
 
-    _, output, notes = rrq("list", "--raw", "--limit", "1")
+    _, output, notes = dlq("list", "--raw", "--limit", "1")
 
-    assert (json.loads(output), notes) == ([redis_now.hgetall("rrq:job:b")], "")
+    assert (json.loads(output), notes) == ([keys.hgetall("rrq:job:b")], "")
 
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
 @pytest.mark.parametrize("text", ["yesterday", "1x", "", "99999999999999w"])
-def test_what_is_no_time_is_wrong_usage(rrq: Rrq, option: str, text: str) -> None:
-    code, output, notes = rrq("list", option, text)
+def test_what_is_no_time_is_wrong_usage(dlq: Rrq, option: str, text: str) -> None:
+    code, output, notes = dlq("list", option, text)
 
     assert (code, output) == (2, "")
     assert option in notes
@@ -150,20 +126,20 @@ def test_what_is_no_time_is_wrong_usage(rrq: Rrq, option: str, text: str) -> Non
 # -- stats ------------------------------------------------------------------------------
 
 
-def test_stats_show_what_dead_letters_have_in_common(rrq: Rrq, redis_now: Redis) -> None:
+def test_stats_show_what_dead_letters_have_in_common(dlq: Rrq, keys: Redis) -> None:
     for number in range(4):
-        bury(redis_now, [f"job-{number}"], last_error=f"no user {number}\nTraceback")
+        bury(keys, [f"job-{number}"], last_error=f"no user {number}\nTraceback")
     bury(
-        redis_now,
+        keys,
         ["other"],
         function_name="resize",
         queue_name="rrq:queue:images",
         current_retries="1",
         completion_time="2026-01-02T12:00:00Z",
     )
-    redis_now.lpush("rrq:dlq:default", "expired")
+    keys.lpush("rrq:dlq:default", "expired")
 
-    code, output, notes = rrq("stats")
+    code, output, notes = dlq("stats")
 
     assert (code, notes) == (0, "")
     assert output == (
@@ -182,23 +158,23 @@ def test_stats_show_what_dead_letters_have_in_common(rrq: Rrq, redis_now: Redis)
     )
 
 
-def test_stats_look_at_the_newest_and_say_so(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, [f"old-{number}" for number in range(5)], queue_name="images")
-    bury(redis_now, [f"new-{number}" for number in range(3)])
+def test_stats_look_at_the_newest_and_say_so(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, [f"old-{number}" for number in range(5)], queue_name="images")
+    bury(keys, [f"new-{number}" for number in range(3)])
 
-    code, output, notes = rrq("stats", "--max-scan", "3", "--json")
+    code, output, notes = dlq("stats", "--max-scan", "3", "--json")
 
     assert (code, json.loads(output)["total"], json.loads(output)["seen"]) == (0, 8, 3)
     assert json.loads(output)["queues"] == [{"queue": "mail", "count": 3}]
     assert "Looked at the newest 3 of 8 dead letters; --max-scan 0 looks at all." in notes
-    assert json.loads(rrq("stats", "--max-scan", "0", "--json")[1])["seen"] == 8
+    assert json.loads(dlq("stats", "--max-scan", "0", "--json")[1])["seen"] == 8
 
 
-def test_as_json_stats_are_one_object(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a"], dlq="other", queue_name="images")
-    bury(redis_now, ["b"], dlq="other")
+def test_as_json_stats_are_one_object(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a"], dlq="other", queue_name="images")
+    bury(keys, ["b"], dlq="other")
 
-    stats = json.loads(rrq("stats", "--json", "--top", "1", "--dlq-name", "other")[1])
+    stats = json.loads(dlq("stats", "--json", "--top", "1", "--dlq-name", "other")[1])
 
     assert (stats["total"], stats["average_attempts"]) == (2, 3)
     assert stats["queues"] == [{"queue": "mail", "count": 1}]
@@ -208,8 +184,8 @@ def test_as_json_stats_are_one_object(rrq: Rrq, redis_now: Redis) -> None:
     assert error["example_id"] == "b"
 
 
-def test_stats_of_nothing_are_a_total_of_none(rrq: Rrq) -> None:
-    code, output, _ = rrq("stats")
+def test_stats_of_nothing_are_a_total_of_none(dlq: Rrq) -> None:
+    code, output, _ = dlq("stats")
 
     assert code == 0
     assert "total\t0\n" in output
@@ -219,10 +195,10 @@ def test_stats_of_nothing_are_a_total_of_none(rrq: Rrq) -> None:
 # -- inspect ----------------------------------------------------------------------------
 
 
-def test_a_dead_letter_is_shown_whole_with_every_attempt(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a"])
+def test_a_dead_letter_is_shown_whole_with_every_attempt(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a"])
 
-    code, output, notes = rrq("inspect", "a")
+    code, output, notes = dlq("inspect", "a")
 
     assert (code, notes) == (0, "")
     lines = [line.split("\t") for line in output.splitlines()]
@@ -233,31 +209,31 @@ def test_a_dead_letter_is_shown_whole_with_every_attempt(rrq: Rrq, redis_now: Re
     assert lines[-1] == ["3", "error", "-", "-", "-", "-", "no such address"]
 
 
-def test_as_json_or_raw_a_dead_letter_keeps_its_history(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a"])
+def test_as_json_or_raw_a_dead_letter_keeps_its_history(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a"])
 
-    shown = json.loads(rrq("inspect", "a", "--json")[1])
+    shown = json.loads(dlq("inspect", "a", "--json")[1])
     assert shown["attempts"] == [{"attempt": 3, "outcome": "error", "error": "no such address"}]
     assert shown["args"] == ["ada@example.org"]
-    assert json.loads(rrq("inspect", "a", "--raw")[1]) == redis_now.hgetall("rrq:job:a")
+    assert json.loads(dlq("inspect", "a", "--raw")[1]) == keys.hgetall("rrq:job:a")
 
 
 @pytest.mark.parametrize("history", ["{}", "[1, null]", "no JSON", "[" * 100_000])
 def test_a_history_that_cannot_be_read_hides_nothing_else(
-    rrq: Rrq, redis_now: Redis, history: str
+    dlq: Rrq, keys: Redis, history: str
 ) -> None:
-    bury(redis_now, ["a"], attempts=history)
+    bury(keys, ["a"], attempts=history)
 
-    code, output, _ = rrq("inspect", "a")
+    code, output, _ = dlq("inspect", "a")
 
     assert code == 0
     assert "function\tsend_email\n" in output
 
 
-def test_a_dead_letter_that_cannot_be_read_is_shown_as_its_hash(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a"], job_args="no JSON")
+def test_a_dead_letter_that_cannot_be_read_is_shown_as_its_hash(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a"], job_args="no JSON")
 
-    code, output, notes = rrq("inspect", "a")
+    code, output, notes = dlq("inspect", "a")
 
     assert code == 0
     assert "`job_args` cannot be read" in notes
@@ -265,16 +241,16 @@ def test_a_dead_letter_that_cannot_be_read_is_shown_as_its_hash(rrq: Rrq, redis_
 
 
 def test_a_job_that_is_no_dead_letter_is_an_error_that_says_what_it_is(
-    rrq: Rrq, redis_now: Redis
+    dlq: Rrq, keys: Redis
 ) -> None:
-    bury(redis_now, ["a"], status="COMPLETED")
+    bury(keys, ["a"], status="COMPLETED")
 
-    assert rrq("inspect", "a") == (
+    assert dlq("inspect", "a") == (
         1,
         "",
         "error: Job a is no dead letter, it is COMPLETED: see `rrq job show`\n",
     )
-    code, _, notes = rrq("inspect", "b")
+    code, _, notes = dlq("inspect", "b")
     assert (code, notes) == (1, "error: There is no job b: check the id, or it has expired\n")
 
 
@@ -284,111 +260,111 @@ def test_a_job_that_is_no_dead_letter_is_an_error_that_says_what_it_is(
 @pytest.mark.parametrize("command", ["requeue", "delete"])
 @pytest.mark.parametrize("options", [(), ("--limit", "1"), ("--dry-run",)])
 def test_without_a_filter_or_all_nothing_is_done(
-    rrq: Rrq, redis_now: Redis, command: str, options: tuple[str, ...]
+    dlq: Rrq, keys: Redis, command: str, options: tuple[str, ...]
 ) -> None:
-    bury(redis_now, ["a"])
+    bury(keys, ["a"])
 
-    code, output, notes = rrq(command, *options)
+    code, output, notes = dlq(command, *options)
 
     assert (code, output) == (2, "")
     assert "--all" in notes
-    assert dead(redis_now) == ["a"]
+    assert dead(keys) == ["a"]
 
 
 @pytest.mark.parametrize(("options", "fitting"), FILTERS)
 def test_only_dead_letters_that_fit_every_filter_are_requeued(
-    rrq: Rrq, redis_now: Redis, options: tuple[str, ...], fitting: list[str]
+    dlq: Rrq, keys: Redis, options: tuple[str, ...], fitting: list[str]
 ) -> None:
-    various(redis_now)
+    various(keys)
 
-    code, output, notes = rrq("requeue", *options)
+    code, output, notes = dlq("requeue", *options)
 
     assert (code, notes) == (0, "")
     assert output == f"requeued\t{len(fitting)}\ninto\teach its own queue\n"
-    assert dead(redis_now) == [one for one in ("late", "image", "mail") if one not in fitting]
-    queued = [waiting(redis_now, queue) for queue in ("late", "images", "mail")]
+    assert dead(keys) == [one for one in ("late", "image", "mail") if one not in fitting]
+    queued = [waiting(keys, queue) for queue in ("late", "images", "mail")]
     assert [one for some in queued for one in some] == fitting
 
 
 @pytest.mark.parametrize("command", ["requeue", "delete"])
 def test_a_dry_run_lists_those_that_it_would_be_and_changes_nothing(
-    rrq: Rrq, redis_now: Redis, command: str
+    dlq: Rrq, keys: Redis, command: str
 ) -> None:
-    various(redis_now)
-    redis_now.lpush("rrq:dlq:default", "expired")
-    before = {key: redis_now.dump(key) for key in redis_now.keys("*")}
+    various(keys)
+    keys.lpush("rrq:dlq:default", "expired")
+    before = {key: keys.dump(key) for key in keys.keys("*")}
 
-    code, table, notes = rrq(command, "--all", "--limit", "2", "--dry-run")
+    code, table, notes = dlq(command, "--all", "--limit", "2", "--dry-run")
 
     assert (code, ids(table)) == (0, ["mail", "image"])
     assert notes == f"Without --dry-run, 2 jobs would be {command.rstrip('e')}ed.\n"
-    _, _, notes = rrq(command, "--job-id", "mail", "--dry-run")
+    _, _, notes = dlq(command, "--job-id", "mail", "--dry-run")
     assert notes == f"Without --dry-run, 1 job would be {command.rstrip('e')}ed.\n"
-    assert {key: redis_now.dump(key) for key in redis_now.keys("*")} == before
+    assert {key: keys.dump(key) for key in keys.keys("*")} == before
 
 
-def test_all_are_requeued_into_another_queue(rrq: Rrq, redis_now: Redis) -> None:
-    various(redis_now)
+def test_all_are_requeued_into_another_queue(dlq: Rrq, keys: Redis) -> None:
+    various(keys)
 
-    answer = json.loads(rrq("requeue", "--all", "--target-queue", "rescue", "--json")[1])
+    answer = json.loads(dlq("requeue", "--all", "--target-queue", "rescue", "--json")[1])
 
     assert (answer["requeued"], answer["into"]) == (3, "rescue")
-    assert waiting(redis_now, "rescue") == ["mail", "image", "late"]
+    assert waiting(keys, "rescue") == ["mail", "image", "late"]
 
 
 def test_one_job_is_requeued_by_its_id_and_one_that_is_not_there_is_an_error(
-    rrq: Rrq, redis_now: Redis
+    dlq: Rrq, keys: Redis
 ) -> None:
-    bury(redis_now, ["a", "b", "c"], dlq="other")
+    bury(keys, ["a", "b", "c"], dlq="other")
     options = ("requeue", "--dlq-name", "other", "--job-id", "b")
 
-    assert rrq(*options)[0] == 0
-    assert (waiting(redis_now), dead(redis_now, "other")) == (["b"], ["c", "a"])
-    assert rrq(*options) == (1, "", "error: Job b is no dead letter in other that fits\n")
+    assert dlq(*options)[0] == 0
+    assert (waiting(keys), dead(keys, "other")) == (["b"], ["c", "a"])
+    assert dlq(*options) == (1, "", "error: Job b is no dead letter in other that fits\n")
 
 
-def test_what_cannot_be_requeued_is_told_and_fails_the_command(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, ["a", "b"])
-    redis_now.set("rrq:queue:mail", "x")
+def test_what_cannot_be_requeued_is_told_and_fails_the_command(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a", "b"])
+    keys.set("rrq:queue:mail", "x")
 
-    code, output, notes = rrq("requeue", "--all")
+    code, output, notes = dlq("requeue", "--all")
 
     assert (code, output) == (1, "refused\t2\ninto\teach its own queue\n")
     assert notes.startswith("warning: 2 stay:")
-    assert dead(redis_now) == ["b", "a"]
+    assert dead(keys) == ["b", "a"]
 
 
-def test_no_more_jobs_are_requeued_in_a_second_than_the_rate(rrq: Rrq, redis_now: Redis) -> None:
-    bury(redis_now, [f"job-{number}" for number in range(30)])
+def test_no_more_jobs_are_requeued_in_a_second_than_the_rate(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, [f"job-{number}" for number in range(30)])
     began = time.monotonic()
 
-    code, _, _ = rrq("requeue", "--all", "--rate", "40")
+    code, _, _ = dlq("requeue", "--all", "--rate", "40")
 
     assert code == 0
     assert time.monotonic() - began >= 30 / 40
-    assert len(waiting(redis_now)) == 30
+    assert len(waiting(keys)) == 30
 
 
 @pytest.mark.parametrize(
     "option", [("--rate", "nan"), ("--rate", "inf"), ("--rate", "0"), ("--target-queue", "")]
 )
 def test_a_rate_or_a_target_that_cannot_be_is_wrong_usage(
-    rrq: Rrq, redis_now: Redis, option: tuple[str, str]
+    dlq: Rrq, keys: Redis, option: tuple[str, str]
 ) -> None:
-    bury(redis_now, ["a"])
+    bury(keys, ["a"])
 
-    code, output, notes = rrq("requeue", "--all", *option)
+    code, output, notes = dlq("requeue", "--all", *option)
 
     assert (code, output) == (2, "")
     assert option[0] in notes
-    assert dead(redis_now) == ["a"]
+    assert dead(keys) == ["a"]
 
 
 def test_interrupted_it_says_how_many_were_requeued_and_the_same_command_goes_on(
-    place: Place, redis_dsn: str, redis_now: Redis
+    place: Place, redis_dsn: str, keys: Redis
 ) -> None:
     everything = [f"job-{number:03}" for number in range(300)]
-    bury(redis_now, everything)
+    bury(keys, everything)
     command = ["rrq", "dlq", "requeue", "--all"]
     environment = place.environment(RRQ_REDIS_DSN=redis_dsn)
 
@@ -403,13 +379,13 @@ def test_interrupted_it_says_how_many_were_requeued_and_the_same_command_goes_on
     assert "Traceback" not in terminal.written
     done = int(told[1])
     assert 0 < done < 300
-    assert waiting(redis_now) == everything[:done]
-    assert dead(redis_now) == everything[done:][::-1]
+    assert waiting(keys) == everything[:done]
+    assert dead(keys) == everything[done:][::-1]
 
     ended = place.run(*command, RRQ_REDIS_DSN=redis_dsn)
 
     assert ended.stdout.startswith(f"requeued\t{300 - done}\n")
-    assert (waiting(redis_now), dead(redis_now)) == (everything, [])
+    assert (waiting(keys), dead(keys)) == (everything, [])
 
 
 def both_places(redis: Redis) -> list[str]:
@@ -417,19 +393,17 @@ def both_places(redis: Redis) -> list[str]:
     return sorted(dead(redis) + waiting(redis))
 
 
-def test_killed_it_leaves_every_job_in_one_place(
-    place: Place, redis_dsn: str, redis_now: Redis
-) -> None:
+def test_killed_it_leaves_every_job_in_one_place(place: Place, redis_dsn: str, keys: Redis) -> None:
     everything = [f"job-{number:03}" for number in range(300)]
-    bury(redis_now, everything)
+    bury(keys, everything)
     command = ["rrq", "dlq", "requeue", "--function", "send_email", "--rate", "100"]
 
     running = place.start(*command, RRQ_REDIS_DSN=redis_dsn)
-    eventually_blocking(lambda: waiting(redis_now), 20, "the first requeued job")
+    eventually_blocking(lambda: waiting(keys), 20, "the first requeued job")
     running.stop(signal.SIGKILL)
 
-    assert 0 < len(waiting(redis_now)) < 300
-    assert both_places(redis_now) == everything
+    assert 0 < len(waiting(keys)) < 300
+    assert both_places(keys) == everything
 
 
 def test_when_redis_dies_it_says_how_many_were_requeued_until_then(
@@ -454,40 +428,38 @@ def test_when_redis_dies_it_says_how_many_were_requeued_until_then(
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
 def test_nothing_is_deleted_before_somebody_agrees(
-    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch, answer: str
+    dlq: Rrq, keys: Redis, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    bury(redis_now, ["a", "b"])
+    bury(keys, ["a", "b"])
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
 
-    code, output, notes = rrq("delete", "--all")
+    code, output, notes = dlq("delete", "--all")
 
     assert (code, output.strip()) == (1, "")
     assert notes.startswith("Delete 2 dead letters for ever?")
     assert "Nothing was done." in notes
-    assert redis_now.exists("rrq:job:a", "rrq:job:b") == 2
-    assert dead(redis_now) == ["b", "a"]
+    assert keys.exists("rrq:job:a", "rrq:job:b") == 2
+    assert dead(keys) == ["b", "a"]
 
 
 def test_those_that_fit_are_deleted_when_somebody_agrees(
-    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch
+    dlq: Rrq, keys: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    various(redis_now)
+    various(keys)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
 
-    code, output, _ = rrq("delete", "--function", "send_email", "--limit", "1")
+    code, output, _ = dlq("delete", "--function", "send_email", "--limit", "1")
 
     assert (code, output.strip()) == (0, "deleted\t1")
-    assert dead(redis_now) == ["late", "image"]
-    assert not redis_now.exists("rrq:job:mail")
+    assert dead(keys) == ["late", "image"]
+    assert not keys.exists("rrq:job:mail")
 
 
-def test_with_yes_nobody_is_asked_and_expired_entries_go_as_well(
-    rrq: Rrq, redis_now: Redis
-) -> None:
-    various(redis_now)
-    redis_now.lpush("rrq:dlq:default", "expired")
+def test_with_yes_nobody_is_asked_and_expired_entries_go_as_well(dlq: Rrq, keys: Redis) -> None:
+    various(keys)
+    keys.lpush("rrq:dlq:default", "expired")
 
-    code, output, notes = rrq("delete", "--all", "--yes")
+    code, output, notes = dlq("delete", "--all", "--yes")
 
     assert (code, output, notes) == (0, "deleted\t3\nremoved as expired\t1\n", "")
-    assert redis_now.keys("*") == []
+    assert keys.keys("*") == []

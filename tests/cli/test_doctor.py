@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
-from tests.support.configuration import leave_all_configuration
+from tests.support.commands import Rrq
 from tests.support.dead_letters import bury
 from tests.support.distributions import Site
 from tests.support.places import Place
 from tests.support.ports import free_port
 from tests.support.terminals import Terminal
 
-Rrq = Callable[..., tuple[int, str, str]]
-
 NO_TIME = ("--patience", "0")
 
 
 @pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """`rrq doctor` in this process, on this test's Redis: exit code, stdout and stderr."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> tuple[int, str, str]:
-        code = run(("doctor", *arguments))
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def redis_now(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server, which blocks."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
+def doctor(rrq: Rrq) -> Rrq:
+    """`rrq doctor` in this process."""
+    return partial(rrq, "doctor")
 
 
 def break_some(redis: Redis) -> None:
@@ -59,11 +35,11 @@ def break_some(redis: Redis) -> None:
 
 
 def test_where_nothing_is_wrong_it_says_so_and_how_much_it_looked_at(
-    rrq: Rrq, redis_now: Redis
+    doctor: Rrq, keys: Redis
 ) -> None:
-    bury(redis_now, ["a", "b"])
+    bury(keys, ["a", "b"])
 
-    assert rrq() == (
+    assert doctor() == (
         0,
         "Nothing is wrong: 3 keys, 2 jobs, 0 queued ids, 0 leases and 2 dead letters were "
         "looked at.\n",
@@ -71,10 +47,10 @@ def test_where_nothing_is_wrong_it_says_so_and_how_much_it_looked_at(
     )
 
 
-def test_each_finding_is_listed_and_each_kind_explained(rrq: Rrq, redis_now: Redis) -> None:
-    break_some(redis_now)
+def test_each_finding_is_listed_and_each_kind_explained(doctor: Rrq, keys: Redis) -> None:
+    break_some(keys)
 
-    code, output, notes = rrq(*NO_TIME)
+    code, output, notes = doctor(*NO_TIME)
 
     assert code == 1
     findings, kinds = (part.splitlines() for part in output.split("\n\n"))
@@ -90,10 +66,10 @@ def test_each_finding_is_listed_and_each_kind_explained(rrq: Rrq, redis_now: Red
     assert notes.startswith("3 are wrong: 2 keys,")
 
 
-def test_as_json_findings_come_with_their_meaning_and_remedy(rrq: Rrq, redis_now: Redis) -> None:
-    break_some(redis_now)
+def test_as_json_findings_come_with_their_meaning_and_remedy(doctor: Rrq, keys: Redis) -> None:
+    break_some(keys)
 
-    code, output, notes = rrq("--json", *NO_TIME)
+    code, output, notes = doctor("--json", *NO_TIME)
 
     assert (code, notes) == (1, "")
     report = json.loads(output)
@@ -118,35 +94,35 @@ def test_as_json_findings_come_with_their_meaning_and_remedy(rrq: Rrq, redis_now
     assert report["findings"][0]["remedy"] is None
 
 
-def test_at_the_limit_it_stops_and_says_that_there_may_be_more(rrq: Rrq, redis_now: Redis) -> None:
-    break_some(redis_now)
+def test_at_the_limit_it_stops_and_says_that_there_may_be_more(doctor: Rrq, keys: Redis) -> None:
+    break_some(keys)
 
-    code, output, notes = rrq("--limit", "2", *NO_TIME)
+    code, output, notes = doctor("--limit", "2", *NO_TIME)
 
     assert code == 1
     assert len(output.split("\n\n")[0].splitlines()) == 3
     assert "There may be more: --limit was reached." in notes
-    assert json.loads(rrq("--limit", "2", "--json", *NO_TIME)[1])["complete"] is False
-    assert rrq("--limit", "0", *NO_TIME)[2].startswith("3 are wrong")
+    assert json.loads(doctor("--limit", "2", "--json", *NO_TIME)[1])["complete"] is False
+    assert doctor("--limit", "0", *NO_TIME)[2].startswith("3 are wrong")
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_what_a_terminal_obeys_is_escaped(
-    rrq: Rrq, redis_now: Redis, options: tuple[str, ...]
+    doctor: Rrq, keys: Redis, options: tuple[str, ...]
 ) -> None:
-    redis_now.zadd("rrq:queue:\x1b]0;owned\x07", {"\x1b[2Jowned\n12:00 forged": 1})
+    keys.zadd("rrq:queue:\x1b]0;owned\x07", {"\x1b[2Jowned\n12:00 forged": 1})
 
-    _, output, notes = rrq("--repair", "--yes", *options, *NO_TIME)
+    _, output, notes = doctor("--repair", "--yes", *options, *NO_TIME)
 
     assert "owned" in output
     assert not {"\x1b", "\x07"} & set(output + notes)
     assert not [line for line in output.splitlines() if line.startswith("12:00")]
 
 
-def test_a_redis_that_is_not_there_is_an_error_of_one_line(rrq: Rrq) -> None:
+def test_a_redis_that_is_not_there_is_an_error_of_one_line(doctor: Rrq) -> None:
     port = free_port()
 
-    code, output, notes = rrq("--redis-dsn", f"redis://localhost:{port}/0")
+    code, output, notes = doctor("--redis-dsn", f"redis://localhost:{port}/0")
 
     assert (code, output) == (1, "")
     assert notes.startswith(f"error: Redis cannot be reached at localhost:{port}")
@@ -166,12 +142,12 @@ def test_no_plugin_is_imported_for_it(site: Site, redis_dsn: str) -> None:
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
 def test_nothing_is_mended_before_somebody_agrees_to_the_plan(
-    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch, answer: str
+    doctor: Rrq, keys: Redis, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    break_some(redis_now)
+    break_some(keys)
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
 
-    code, output, notes = rrq("--repair", *NO_TIME)
+    code, output, notes = doctor("--repair", *NO_TIME)
 
     assert code == 1
     plan = output.split("\n\n")[2].splitlines()
@@ -179,36 +155,36 @@ def test_nothing_is_mended_before_somebody_agrees_to_the_plan(
     assert plan[1] == "2\tqueued-without-hash\ttake the id out of the queue"
     assert "Mend 2 findings? [y/N]" in notes
     assert "Nothing was done." in notes
-    assert redis_now.zcard("rrq:queue:mail") == 2
+    assert keys.zcard("rrq:queue:mail") == 2
 
 
 def test_what_can_be_mended_is_and_what_is_left_fails_the_command(
-    rrq: Rrq, redis_now: Redis, monkeypatch: pytest.MonkeyPatch
+    doctor: Rrq, keys: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    break_some(redis_now)
+    break_some(keys)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
 
-    code, output, notes = rrq("--repair", *NO_TIME)
+    code, output, notes = doctor("--repair", *NO_TIME)
 
     assert code == 1
     assert output.splitlines()[-1].strip() == "Mended 2 findings."
     assert "1 finding cannot be mended safely: 1 wrong-type." in notes
-    assert not redis_now.exists("rrq:queue:mail")
+    assert not keys.exists("rrq:queue:mail")
 
 
-def test_with_yes_nobody_is_asked_and_then_nothing_is_wrong(rrq: Rrq, redis_now: Redis) -> None:
-    redis_now.zadd("rrq:queue:mail", {"nothing": 1})
+def test_with_yes_nobody_is_asked_and_then_nothing_is_wrong(doctor: Rrq, keys: Redis) -> None:
+    keys.zadd("rrq:queue:mail", {"nothing": 1})
 
-    code, output, _ = rrq("--repair", "--yes", *NO_TIME)
+    code, output, _ = doctor("--repair", "--yes", *NO_TIME)
 
     assert (code, output.splitlines()[-1]) == (0, "Mended 1 finding.")
-    assert rrq()[0] == 0
+    assert doctor()[0] == 0
 
 
-def test_as_json_each_finding_says_what_became_of_it(rrq: Rrq, redis_now: Redis) -> None:
-    break_some(redis_now)
+def test_as_json_each_finding_says_what_became_of_it(doctor: Rrq, keys: Redis) -> None:
+    break_some(keys)
 
-    code, output, _ = rrq("--repair", "--yes", "--json", *NO_TIME)
+    code, output, _ = doctor("--repair", "--yes", "--json", *NO_TIME)
 
     assert code == 1
     report = json.loads(output)
@@ -216,9 +192,9 @@ def test_as_json_each_finding_says_what_became_of_it(rrq: Rrq, redis_now: Redis)
 
 
 def test_on_a_terminal_it_shows_how_far_it_is_and_takes_the_answer_there(
-    place: Place, redis_dsn: str, redis_now: Redis
+    place: Place, redis_dsn: str, keys: Redis
 ) -> None:
-    break_some(redis_now)
+    break_some(keys)
     environment = place.environment(RRQ_REDIS_DSN=redis_dsn)
 
     terminal = Terminal(
@@ -232,4 +208,4 @@ def test_on_a_terminal_it_shows_how_far_it_is_and_takes_the_answer_there(
     assert code == 1
     assert "Mended 2 findings." in terminal.written
     assert "nothing will run." in " ".join(terminal.written.split())
-    assert not redis_now.exists("rrq:queue:mail")
+    assert not keys.exists("rrq:queue:mail")

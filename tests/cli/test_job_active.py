@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -55,13 +54,6 @@ def shop(place: Place, settings: RRQSettings) -> Place:
     place.write("handlers.py", HANDLERS)
     place.write("rrq.toml", CONFIGURATION.format(dsn=settings.redis_dsn))
     return place
-
-
-@pytest.fixture
-async def client(settings: RRQSettings) -> AsyncIterator[RRQClient]:
-    """A producer on the same server."""
-    async with RRQClient(settings) as client:
-        yield client
 
 
 async def test_running_jobs_are_listed_with_their_executors_progress_and_times(

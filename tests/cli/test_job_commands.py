@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 
 from rrq.client import RRQClient
 from rrq.job import JobStatus
-from rrq.settings import RRQSettings
-from tests.support.places import Ended, Place, Running
+from tests.support.commands import rows
+from tests.support.places import Place, Running
 from tests.support.waiting import eventually
 
 HANDLERS = """
@@ -40,43 +39,12 @@ HANDLERS = """
 """
 
 
-@pytest.fixture
-def shop(place: Place, settings: RRQSettings) -> Place:
-    """A place with handlers and a worker's configuration."""
-    place.write("handlers.py", HANDLERS)
-    place.write(
-        "rrq.toml",
-        f"""
-        [rrq]
-        redis_dsn = "{settings.redis_dsn}"
-
-        [rrq.executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 1
-        """,
-    )
-    return place
-
-
-@pytest.fixture
-async def client(settings: RRQSettings) -> AsyncIterator[RRQClient]:
-    """A producer on the same server."""
-    async with RRQClient(settings) as client:
-        yield client
-
-
 async def at_the_gate(shop: Place, client: RRQClient) -> Running:
     """A worker that runs the job `slow`, which ends when there is a file `gate`."""
     worker = shop.start("rrq", "worker", "run")
     await client.enqueue("pass_gate", _job_id="slow")
     await eventually((shop.directory / "inside").exists, 20, "a job at the gate")
     return worker
-
-
-def rows(ended: Ended) -> list[list[str]]:
-    """The cells of a table as a pipe gets it, without the headings."""
-    return [line.split("\t") for line in ended.stdout.splitlines()[1:]]
 
 
 # -- rrq job trace ----------------------------------------------------------------------
@@ -95,7 +63,7 @@ async def test_the_trace_shows_each_attempt_with_where_it_ran_and_how_it_ended(
 
     heading = "time\tevent\tduration\tattempt\tworker\texecutor\terror"
     assert ended.stdout.splitlines()[0] == heading
-    told = rows(ended)
+    told = rows(ended.stdout)
     assert [(row[1], row[3]) for row in told if row[1] not in ("enqueued", "due")] == [
         ("started", "1"),
         ("retry", "1"),
@@ -132,7 +100,7 @@ async def test_the_trace_of_a_job_that_has_not_ended_says_so(
 
     ended = shop.run("rrq", "job", "trace", "job-1")
 
-    assert [row[1] for row in rows(ended)] == ["enqueued", "due"]
+    assert [row[1] for row in rows(ended.stdout)] == ["enqueued", "due"]
     assert ended.stderr.startswith("PENDING, enqueued ")
 
 

@@ -8,65 +8,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
-from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
-from tests.support.configuration import leave_all_configuration, write
+from tests.support.commands import Rrq, rows
+from tests.support.configuration import write
 from tests.support.ports import free_port
 
-Said = tuple[int, str, str]
-"""Exit code, stdout and stderr."""
 
-Rrq = Callable[..., Said]
-
-
-@pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """The command `rrq`, run in this process with this test's Redis configured."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> Said:
-        code = run(arguments)
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def producer(settings: RRQSettings) -> Iterator[SyncRRQClient]:
-    """A producer on the same server."""
-    with SyncRRQClient(settings) as client:
-        yield client
-
-
-@pytest.fixture
-def hashes(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
-
-
-def rows(table: str) -> list[list[str]]:
-    """The cells of a table as a pipe gets it, without the headings."""
-    return [line.split("\t") for line in table.splitlines()[1:]]
-
-
-def ended(hashes: Redis, job_id: str, **fields: str) -> None:
+def ended(keys: Redis, job_id: str, **fields: str) -> None:
     """A job as a worker of 0.9 left it: failed twice, and in the dead letter queue."""
     began = datetime(2026, 1, 1, 12, tzinfo=UTC)
     stored = {
@@ -87,8 +41,8 @@ def ended(hashes: Redis, job_id: str, **fields: str) -> None:
         "last_error": "ValueError: no such address\nin line 3",
         **fields,
     }
-    hashes.hset(f"rrq:job:{job_id}", mapping=stored)
-    hashes.lpush("rrq:dlq:default", job_id)
+    keys.hset(f"rrq:job:{job_id}", mapping=stored)
+    keys.lpush("rrq:dlq:default", job_id)
 
 
 # -- rrq queue list ---------------------------------------------------------------------
@@ -147,11 +101,11 @@ def test_as_json_a_queue_has_numbers_and_times(rrq: Rrq, producer: SyncRRQClient
 
 
 def test_the_queue_of_a_plain_producer_is_listed_if_the_configuration_names_it(
-    rrq: Rrq, hashes: Redis
+    rrq: Rrq, keys: Redis
 ) -> None:
     write('[rrq.executors.python]\ncmd = ["cat"]\n[rrq.routing]\nimages = "python"\n')
     for queue in ("default", "images"):
-        hashes.zadd(f"rrq:queue:{queue}", {"job-1": time.time() * 1000})
+        keys.zadd(f"rrq:queue:{queue}", {"job-1": time.time() * 1000})
 
     _, table, _ = rrq("queue", "list")
 
@@ -161,8 +115,8 @@ def test_the_queue_of_a_plain_producer_is_listed_if_the_configuration_names_it(
 # -- rrq job show -----------------------------------------------------------------------
 
 
-def test_a_job_is_shown_in_full(rrq: Rrq, hashes: Redis) -> None:
-    ended(hashes, "job-1")
+def test_a_job_is_shown_in_full(rrq: Rrq, keys: Redis) -> None:
+    ended(keys, "job-1")
 
     code, details, notes = rrq("job", "show", "job-1")
 
@@ -199,12 +153,12 @@ def test_as_json_a_job_keeps_the_kinds_of_its_values(rrq: Rrq, producer: SyncRRQ
     assert shown["started"] is None
 
 
-def test_raw_shows_the_hash_as_it_stands(rrq: Rrq, hashes: Redis) -> None:
-    ended(hashes, "job-1", added_by_somebody="x")
+def test_raw_shows_the_hash_as_it_stands(rrq: Rrq, keys: Redis) -> None:
+    ended(keys, "job-1", added_by_somebody="x")
 
     _, output, _ = rrq("job", "show", "job-1", "--raw")
 
-    assert json.loads(output) == hashes.hgetall("rrq:job:job-1")
+    assert json.loads(output) == keys.hgetall("rrq:job:job-1")
 
 
 def test_a_job_that_is_not_there_is_an_error_of_one_line(rrq: Rrq) -> None:
@@ -227,10 +181,10 @@ def test_a_job_without_an_id_is_wrong_usage(rrq: Rrq) -> None:
 
 
 def test_dead_letters_are_listed_the_newest_first_each_error_in_one_line(
-    rrq: Rrq, hashes: Redis
+    rrq: Rrq, keys: Redis
 ) -> None:
     for number in range(3):
-        ended(hashes, f"job-{number}", last_error=f"error {number}\nand more")
+        ended(keys, f"job-{number}", last_error=f"error {number}\nand more")
 
     code, table, notes = rrq("dlq", "list")
 
@@ -244,9 +198,9 @@ def test_dead_letters_are_listed_the_newest_first_each_error_in_one_line(
     assert notes == "Showing 1-3 of 3.\n"
 
 
-def test_a_page_of_dead_letters_says_which_it_is(rrq: Rrq, hashes: Redis) -> None:
+def test_a_page_of_dead_letters_says_which_it_is(rrq: Rrq, keys: Redis) -> None:
     for number in range(5):
-        ended(hashes, f"job-{number}")
+        ended(keys, f"job-{number}")
 
     _, table, notes = rrq("dlq", "list", "--limit", "2", "--offset", "1")
 
@@ -254,8 +208,8 @@ def test_a_page_of_dead_letters_says_which_it_is(rrq: Rrq, hashes: Redis) -> Non
     assert notes == "Showing 2-3 of 5.\n"
 
 
-def test_a_dead_letter_whose_hash_has_expired_is_listed_as_such(rrq: Rrq, hashes: Redis) -> None:
-    hashes.lpush("rrq:dlq:default", "job-1")
+def test_a_dead_letter_whose_hash_has_expired_is_listed_as_such(rrq: Rrq, keys: Redis) -> None:
+    keys.lpush("rrq:dlq:default", "job-1")
 
     _, table, _ = rrq("dlq", "list")
 
@@ -264,10 +218,10 @@ def test_a_dead_letter_whose_hash_has_expired_is_listed_as_such(rrq: Rrq, hashes
 
 @pytest.mark.parametrize("name", ["mail", "rrq:dlq:mail"])
 def test_another_dead_letter_queue_is_listed_by_its_bare_or_its_full_name(
-    rrq: Rrq, hashes: Redis, name: str
+    rrq: Rrq, keys: Redis, name: str
 ) -> None:
-    ended(hashes, "job-1")
-    hashes.lmove("rrq:dlq:default", "rrq:dlq:mail")
+    ended(keys, "job-1")
+    keys.lmove("rrq:dlq:default", "rrq:dlq:mail")
 
     _, table, _ = rrq("dlq", "list", "--dlq-name", name)
 
@@ -276,9 +230,9 @@ def test_another_dead_letter_queue_is_listed_by_its_bare_or_its_full_name(
 
 
 def test_as_json_dead_letters_keep_the_whole_error_and_nothing_else_is_said(
-    rrq: Rrq, hashes: Redis
+    rrq: Rrq, keys: Redis
 ) -> None:
-    ended(hashes, "job-1")
+    ended(keys, "job-1")
 
     _, output, notes = rrq("dlq", "list", "--json")
 
@@ -318,12 +272,12 @@ def test_a_redis_that_is_not_there_is_an_error_of_one_line(
 
 @pytest.mark.parametrize("command", LOOKS, ids=" ".join)
 def test_nothing_in_redis_is_changed_by_looking(
-    rrq: Rrq, hashes: Redis, producer: SyncRRQClient, command: tuple[str, ...]
+    rrq: Rrq, keys: Redis, producer: SyncRRQClient, command: tuple[str, ...]
 ) -> None:
-    ended(hashes, "job-1")
+    ended(keys, "job-1")
     producer.enqueue("work")
-    before = {key: hashes.dump(key) for key in hashes.keys("*")}
+    before = {key: keys.dump(key) for key in keys.keys("*")}
 
     rrq(*command)
 
-    assert {key: hashes.dump(key) for key in hashes.keys("*")} == before
+    assert {key: keys.dump(key) for key in keys.keys("*")} == before

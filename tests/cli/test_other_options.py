@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from rrq.cli.main import run
-from tests.support.configuration import leave_all_configuration
+from tests.support.commands import Rrq
 from tests.support.documents import CHECKOUT
 from tests.support.places import Place
 
@@ -29,35 +26,6 @@ RENAMED = f"""
     asyncio.run(main())
 """
 """An executor whose handlers have other names than the usual ones."""
-
-Rrq = Callable[..., tuple[int, str, str]]
-"""Runs a command; returns its exit code, stdout and stderr."""
-
-
-@pytest.fixture
-def rrq(
-    redis_dsn: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Rrq:
-    """The command `rrq`, run in this process with this test's Redis configured."""
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", redis_dsn)
-
-    def said(*arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        output = capsys.readouterr()
-        return code, output.out, output.err
-
-    return said
-
-
-@pytest.fixture
-def keys(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
 
 
 def transactions(keys: Redis) -> int:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime
 
-import pytest
 from redis.asyncio import Redis
 
 from rrq.client import RRQClient
 from rrq.job import JobStatus
-from rrq.settings import RRQSettings
-from tests.support.places import Ended, Place
+from tests.support.commands import rows
+from tests.support.places import Place
 from tests.support.waiting import eventually
 
 HANDLERS = """
@@ -37,37 +35,6 @@ HANDLERS = """
 """
 
 
-@pytest.fixture
-def shop(place: Place, settings: RRQSettings) -> Place:
-    """A place with handlers and a worker's configuration."""
-    place.write("handlers.py", HANDLERS)
-    place.write(
-        "rrq.toml",
-        f"""
-        [rrq]
-        redis_dsn = "{settings.redis_dsn}"
-
-        [rrq.executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 1
-        """,
-    )
-    return place
-
-
-@pytest.fixture
-async def client(settings: RRQSettings) -> AsyncIterator[RRQClient]:
-    """A producer on the same server."""
-    async with RRQClient(settings) as client:
-        yield client
-
-
-def rows(ended: Ended) -> list[list[str]]:
-    """The cells of a table as a pipe gets it, without the headings."""
-    return [line.split("\t") for line in ended.stdout.splitlines()[1:]]
-
-
 # -- rrq queue inspect ------------------------------------------------------------------
 
 
@@ -78,7 +45,7 @@ async def test_the_jobs_of_a_queue_are_listed_by_due_time(shop: Place, client: R
     ended = shop.run("rrq", "queue", "inspect", "mail")
 
     assert ended.stdout.splitlines()[0] == "number\tid\tfunction\tstatus\tscheduled\tretries"
-    (first, second) = rows(ended)
+    (first, second) = rows(ended.stdout)
     assert [*first[:4], first[5]] == ["1", "now", "echo", "PENDING", "0"]
     assert [*second[:4], second[5]] == ["2", "later", "echo", "PENDING", "0"]
     waited = datetime.fromisoformat(second[4]) - datetime.fromisoformat(first[4])
@@ -94,7 +61,7 @@ async def test_a_page_of_a_queue_is_numbered_by_the_place_in_it(
 
     ended = shop.run("rrq", "queue", "inspect", "rrq:queue:mail", "--limit", "2", "--offset", "1")
 
-    assert [row[:2] for row in rows(ended)] == [["2", "job-1"], ["3", "job-2"]]
+    assert [row[:2] for row in rows(ended.stdout)] == [["2", "job-1"], ["3", "job-2"]]
     assert ended.stderr == "Showing 2-3 of 5.\n"
 
 
@@ -118,7 +85,7 @@ async def test_an_id_in_a_queue_that_is_no_job_is_listed_as_such(
     await redis.zadd("rrq:queue:mail", {"nothing": 1, "broken": 2})
     await redis.hset("rrq:job:broken", mapping={"function_name": "f", "job_args": "{"})
 
-    listed = rows(shop.run("rrq", "queue", "inspect", "mail"))
+    listed = rows(shop.run("rrq", "queue", "inspect", "mail").stdout)
 
     assert [row[1] for row in listed] == ["nothing", "broken"]
     assert listed[0][2] == "(it has no hash)"
@@ -223,7 +190,7 @@ async def test_a_paused_queue_is_shown_as_such_even_when_it_is_empty(
     listed = shop.run("rrq", "queue", "list")
     inspected = shop.run("rrq", "queue", "inspect", "mail")
 
-    assert [row[:6] for row in rows(listed)] == [["mail", "0", "0", "-", "-", "yes"]]
+    assert [row[:6] for row in rows(listed.stdout)] == [["mail", "0", "0", "-", "-", "yes"]]
     assert inspected.stderr == "No job waits in mail.\nQueue mail is paused.\n"
 
 

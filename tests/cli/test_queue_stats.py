@@ -4,41 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from rrq.cli.main import run
 from rrq.settings import RRQSettings
 from tests.store.driving import Driver, verdict
-from tests.support.configuration import leave_all_configuration
-
-Rrq = Callable[..., tuple[int, str, str]]
+from tests.support.commands import Rrq
 
 
 @pytest.fixture
 async def driver(settings: RRQSettings, redis: Redis) -> Driver:
     return Driver(settings)
-
-
-@pytest.fixture
-def rrq(
-    settings: RRQSettings,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Rrq:
-    leave_all_configuration(tmp_path, monkeypatch)
-    monkeypatch.setenv("RRQ_REDIS_DSN", settings.redis_dsn)
-
-    def said(*words: str) -> tuple[int, str, str]:
-        code = run(words)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return said
 
 
 async def told(rrq: Rrq, *words: str) -> tuple[int, str, str]:

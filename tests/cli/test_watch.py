@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from rrq.watch.changes import Selection
 from tests.support.places import Place, Running
+from tests.support.shops import furnish
 from tests.support.terminals import CTRL_C, Terminal
 from tests.support.waiting import eventually_blocking
 
@@ -46,27 +46,7 @@ def handlers(body: str) -> str:
 @pytest.fixture
 def shop(place: Place, settings: RRQSettings) -> Place:
     """A place with a handler that returns "one", and a configuration with two processes."""
-    place.write("handlers.py", handlers('return "one"'))
-    place.write(
-        "rrq.toml",
-        f"""
-        [rrq]
-        redis_dsn = "{settings.redis_dsn}"
-
-        [rrq.executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 2
-        """,
-    )
-    return place
-
-
-@pytest.fixture
-def producer(settings: RRQSettings) -> Iterator[SyncRRQClient]:
-    """A producer on the same server."""
-    with SyncRRQClient(settings) as client:
-        yield client
+    return furnish(place, settings.redis_dsn, handlers('return "one"'), pool_size=2)
 
 
 def started(shop: Place, *options: str) -> Running:

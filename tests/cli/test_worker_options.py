@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -13,6 +12,7 @@ from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from tests.support.places import Place
+from tests.support.shops import furnish
 from tests.support.waiting import eventually_blocking
 
 HANDLERS = """
@@ -30,27 +30,7 @@ HANDLERS = """
 @pytest.fixture
 def shop(place: Place, settings: RRQSettings) -> Place:
     """A place with one handler, and a configuration with three processes."""
-    place.write("handlers.py", HANDLERS)
-    place.write(
-        "rrq.toml",
-        f"""
-        [rrq]
-        redis_dsn = "{settings.redis_dsn}"
-
-        [rrq.executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 3
-        """,
-    )
-    return place
-
-
-@pytest.fixture
-def keys(redis_dsn: str) -> Iterator[Redis]:
-    """A plain client of the same server."""
-    with Redis.from_url(redis_dsn, decode_responses=True) as client:
-        yield client
+    return furnish(place, settings.redis_dsn, HANDLERS, pool_size=3)
 
 
 def processes(keys: Redis) -> int | None:

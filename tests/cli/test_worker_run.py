@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from rrq.client import RRQClient
 from rrq.job import Job, JobStatus
 from rrq.settings import RRQSettings
 from tests.support.places import Place
+from tests.support.shops import furnish
 from tests.support.waiting import eventually
 
 HANDLERS = """
@@ -51,29 +51,13 @@ FAULTS = ("Traceback", "Task was destroyed", "never retrieved", "ResourceWarning
 @pytest.fixture
 def shop(place: Place, settings: RRQSettings) -> Place:
     """A place with handlers and a worker's configuration."""
-    place.write("handlers.py", HANDLERS)
-    place.write(
-        "rrq.toml",
-        f"""
-        [rrq]
-        redis_dsn = "{settings.redis_dsn}"
-        worker_shutdown_grace_period_seconds = 60
-
-        [rrq.executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 1
-        max_in_flight = 1
-        """,
+    return furnish(
+        place,
+        settings.redis_dsn,
+        HANDLERS,
+        settings="worker_shutdown_grace_period_seconds = 60",
+        executor="max_in_flight = 1",
     )
-    return place
-
-
-@pytest.fixture
-async def client(settings: RRQSettings) -> AsyncIterator[RRQClient]:
-    """A producer on the same server."""
-    async with RRQClient(settings) as client:
-        yield client
 
 
 async def enqueued(client: RRQClient, *arguments: object, **options: object) -> str:
