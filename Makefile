@@ -1,4 +1,4 @@
-.PHONY: sync demo test compile coverage lint wheels bench faults
+.PHONY: sync demo test compile coverage lint wheels docs bench peers faults reference
 
 # uv comes from pip, into a folder of the checkout, when the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -33,9 +33,28 @@ wheels: sync
 demo: sync
 	$(UV) run --no-sync rrq demo
 
+docs: sync
+	$(UV) run --no-sync python -m rrq.cli.reference > docs/reference/cli.md
+
+# FULL=1 make bench: every size, a million jobs
 bench: sync
-	$(UV) run --no-sync python benchmarks/end_to_end.py
-	$(UV) run --no-sync python benchmarks/deep_queues.py --deepest 100000
+	$(UV) run --no-sync python benchmarks/end_to_end.py $(if $(FULL),--full)
+	$(UV) run --no-sync python benchmarks/under_load.py
+	$(UV) run --no-sync python benchmarks/after_a_kill.py
+	$(UV) run --no-sync python benchmarks/memory.py --jobs $(if $(FULL),1000000,100000)
+	$(UV) run --no-sync python benchmarks/deep_queues.py --deepest $(if $(FULL),1000000,100000)
+	$(UV) run --no-sync python benchmarks/looking.py --most $(if $(FULL),1000000,100000)
+	$(UV) run --no-sync python benchmarks/counters.py
+	$(UV) run --no-sync python benchmarks/where_time_goes.py
+
+peers: sync
+	$(UV) run --no-sync python benchmarks/against_peers.py
+
+# Needs cargo, go and node.
+reference: sync
+	cd reference/rust && cargo fmt --all --check && cargo clippy -q --workspace --all-targets --all-features --locked -- -D warnings
+	cd reference/rust && cargo test -q --workspace --all-features --locked
+	$(UV) run --no-sync pytest reference/rust tests/reference -m reference
 
 # MINUTES=10 SEED=7 make faults
 faults: sync
