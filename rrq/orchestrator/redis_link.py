@@ -39,6 +39,7 @@ class RedisLink:
         down_since: on the monotonic clock; None while Redis answers.
         restored_at: when it last came back, on the monotonic clock; 0 if it never went away.
         last_error: why it cannot be used.
+        restored: called when it has come back.
     """
 
     def __init__(self, dsn: str, forget_connections: Callable[[], Awaitable[None]]) -> None:
@@ -48,6 +49,7 @@ class RedisLink:
         self.down_since: float | None = None
         self.restored_at = 0.0
         self.last_error: str | None = None
+        self.restored: Callable[[], None] = lambda: None
 
     async def persist(self, call: Callable[[], Awaitable[T]]) -> T:
         """The call's answer, tried again while Redis is away; other errors are raised.
@@ -103,3 +105,4 @@ class RedisLink:
             self.down_since = None
             self.restored_at = now
             self.last_error = None
+            self.restored()

@@ -143,6 +143,8 @@ class Worker:
             interval_seconds=settings.worker_health_check_interval_seconds,
             measure=self._measure,
         )
+        # The key may have expired meanwhile, or be gone with all that a server held in memory.
+        link.restored = self._heartbeat.beat_now
         self._watchdog = Watchdog(
             intake=self._intake,
             link=link,
