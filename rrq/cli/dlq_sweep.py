@@ -98,10 +98,9 @@ def requeue(
         raise typer.BadParameter(f"{rate} is no rate.", param_hint="--rate")
     sweep = _Sweep("requeue", dlq_name, target_queue, limit, rate, batch_size)
     if dry_run:
-        _, letters = sweep.look(choice, config, redis_dsn)
-        _list(letters, "requeue", json)
-        return
-    sweep.run(choice, None, config, redis_dsn, json)
+        sweep.show(choice, config, redis_dsn, json)
+    else:
+        sweep.run(choice, None, config, redis_dsn, json)
 
 
 def delete(
@@ -129,16 +128,11 @@ def delete(
     """
     choice = _chosen(Choice(queue, function, error, since, until, job_id), everything)
     sweep = _Sweep("delete", dlq_name, None, limit, None, batch_size)
-    wanted = None
-    if dry_run or not yes:
-        wanted, letters = sweep.look(choice, config, redis_dsn)
-        if dry_run:
-            _list(letters, "delete", json)
-            return
-        if letters:
-            jobs = f"{len(letters)} dead letter{'s' if len(letters) > 1 else ''}"
-            options.confirm(f"Delete {jobs} for ever?")
-    sweep.run(choice, wanted, config, redis_dsn, json)
+    if dry_run:
+        sweep.show(choice, config, redis_dsn, json)
+    else:
+        wanted = None if yes else sweep.confirm(choice, config, redis_dsn)
+        sweep.run(choice, wanted, config, redis_dsn, json)
 
 
 class _Sweep:
@@ -163,10 +157,30 @@ class _Sweep:
         self._done: Swept
         self._is_interrupted = False
 
-    def look(
+    def show(self, choice: Choice, config: str | None, redis_dsn: str | None, json: bool) -> None:
+        """Show which letters it would be. Changes nothing."""
+        _, letters = self._look(choice, config, redis_dsn)
+        rows = [row(letter, json) for letter in letters]
+        render.table(COLUMNS, rows, json=json, empty="No dead letter fits.")
+        if rows and not json:
+            jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
+            render.note(f"Without --dry-run, {jobs} would be {DONE[self._action]}.")
+
+    def confirm(self, choice: Choice, config: str | None, redis_dsn: str | None) -> Wanted:
+        """Ask whether to delete them, if there are any; what is wanted, as it is now.
+
+        Raises:
+            typer.Abort: better not.
+        """
+        wanted, letters = self._look(choice, config, redis_dsn)
+        if letters:
+            jobs = f"{len(letters)} dead letter{'s' if len(letters) > 1 else ''}"
+            options.confirm(f"Delete {jobs} for ever?")
+        return wanted
+
+    def _look(
         self, choice: Choice, config: str | None, redis_dsn: str | None
     ) -> tuple[Wanted, list[DeadLetter]]:
-        """What is wanted, and the letters that it would be. Changes nothing."""
         from rrq.cli.session import session
 
         async def ask(store: JobStore) -> tuple[Wanted, list[DeadLetter]]:
@@ -286,14 +300,6 @@ def _chosen(choice: Choice, everything: bool) -> Choice:
             param_hint="--all",
         )
     return choice
-
-
-def _list(letters: list[DeadLetter], action: Action, json: bool) -> None:
-    rows = [row(letter, json) for letter in letters]
-    render.table(COLUMNS, rows, json=json, empty="No dead letter fits.")
-    if rows and not json:
-        jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
-        render.note(f"Without --dry-run, {jobs} would be {DONE[action]}.")
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
