@@ -267,6 +267,7 @@ def test_a_redis_that_is_not_there_is_an_error_of_one_line(
     assert (code, output) == (1, "")
     assert notes.startswith(f"error: Redis cannot be reached at localhost:{port} (")
     assert "geheim" not in notes
+    assert ".)" not in notes
     assert notes.count("\n") == 1
 
 
