@@ -124,10 +124,15 @@ test("a handler's signal is aborted at the deadline, even one that is long past"
 });
 
 test("a deadline that is far away leaves the handler alone", async () => {
+  const warnings: Error[] = [];
+  process.on("warning", (warning) => warnings.push(warning));
   const worker = new Worker();
-  worker.send(request("j1", "wait", [], new Date("2099-01-01T00:00:00Z")), cancel("j1"));
+  worker.send(request("j1", "wait", [], new Date("2099-01-01T00:00:00Z")));
   await worker.next();
+  worker.send(cancel("j1"));
   assert.equal((await worker.next()).error_type, "Cancelled");
+  // Node warns of a timer that is too long for it, and lets it end at once.
+  assert.deepEqual(warnings, []);
 });
 
 test("a handler asks for another attempt", async () => {
