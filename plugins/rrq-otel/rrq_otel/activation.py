@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -62,7 +63,11 @@ def backend_for(role: Role, settings: RRQSettings) -> OTelTelemetry | None:
     if own.logs:
         from rrq_otel.logs import export_logs
 
-        export_logs(own.logs)
+        try:
+            export_logs(own.logs)
+        except ImportError as error:
+            # This part of OpenTelemetry is not stable yet.
+            logging.getLogger("rrq.telemetry").warning("OpenTelemetry: no logs: %s", error)
     return OTelTelemetry(own, correlation=correlation)
 
 

@@ -71,18 +71,17 @@ class LeanSpan(ReadableSpan):
         both: Mapping[str, Any] = ChainMap(passing, kept.attributes)
         super().__init__(
             name,
-            context,
-            parent,
-            resource,
-            both,
-            events,
-            links,
-            kind,
-            None,
-            status,
-            start_ns,
-            end_ns,
-            scope,
+            context=context,
+            parent=parent,
+            resource=resource,
+            attributes=both,
+            events=events,
+            links=links,
+            kind=kind,
+            status=status,
+            start_time=start_ns,
+            end_time=end_ns,
+            instrumentation_scope=scope,
         )
         self.kept = kept
         self.passing = passing

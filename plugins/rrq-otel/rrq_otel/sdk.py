@@ -91,7 +91,7 @@ def set_up(service_name: str) -> Providers:
         for name in exporter_names(signal, environment):
             try:
                 exporters.append(by_name[signal](name))
-            except NoSuchExporter as error:
+            except (NoSuchExporter, ImportError) as error:
                 logger.warning("OpenTelemetry: no %s: %s", signal, error)
         if exporters:
             resource = resource or _resource(service_name, environment)
