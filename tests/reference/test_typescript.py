@@ -28,8 +28,8 @@ def built() -> None:
 
 def test_its_own_tests_pass(redis_dsn: str) -> None:
     said = done(["npm", "test"], TYPESCRIPT, RRQ_REDIS_DSN=redis_dsn)
-    assert "skipped 0" in said
     assert said.count("values: ") > 60
+    # Node counts neither a suite that is skipped nor one that breaks while it is set up.
     assert "ok 1 - a job is written with every option" in said
 
 
