@@ -189,6 +189,7 @@ _EXPORTING_LOGGERS = (
     "opentelemetry.sdk.trace.export",
     "opentelemetry.sdk.metrics._internal.export",
     "opentelemetry.sdk._logs._internal.export",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
     "opentelemetry.exporter.otlp.proto.grpc.exporter",

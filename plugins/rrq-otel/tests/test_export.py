@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import socket
 import time
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from rrq_otel import exporting
+from rrq_otel import exporting, sdk
 from rrq_otel.exporting import LeanHttpExporter, NoSuchExporter, span_exporter
 from rrq_otel.sdk import Providers, exporter_names, set_up
 from tests.support.waiting import eventually_blocking
@@ -196,3 +197,17 @@ def test_an_exporter_that_is_shut_down_waits_no_longer(monkeypatch: pytest.Monke
         thread.join(5)
     assert not thread.is_alive()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("signal", ["trace_exporter", "metric_exporter", "_log_exporter"])
+def test_an_exporter_of_opentelemetry_itself_complains_once_a_minute(
+    signal: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module(f"opentelemetry.exporter.otlp.proto.http.{signal}")
+    monkeypatch.setattr(module._logger, "filters", [])
+    sdk._quieten()
+
+    for attempt in range(3):
+        module._logger.warning("Transient error, attempt %d", attempt)
+
+    assert [record.getMessage() for record in caplog.records] == ["Transient error, attempt 0"]
