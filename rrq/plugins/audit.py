@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def audit(plugins: Plugins, settings: RRQSettings) -> tuple[list[str], list[str]]:
-    """Errors, which stop a worker, and warnings: a table or an entry in `disabled` for a plugin
-    that is not installed, or a table that cannot be checked because its plugin failed."""
+    """Errors, which stop a worker, and warnings: a table, an entry in `disabled` or a `w3c_owner`
+    for a plugin that is not installed, or a table that cannot be checked because its plugin
+    failed."""
     records = {one.name: one for one in plugins.records()}
     active = [name for name in records if plugins.is_active(name)]
     errors: list[str] = []
@@ -38,6 +39,9 @@ def audit(plugins: Plugins, settings: RRQSettings) -> tuple[list[str], list[str]
         if name not in records:
             hint = did_you_mean(name, records)
             warnings.append(f"[rrq.plugins] disabled has {name}, which is not installed.{hint}")
+    if (owner := settings.plugins.w3c_owner) is not None and owner not in records:
+        hint = did_you_mean(owner, records)
+        warnings.append(f"[rrq.plugins] w3c_owner is {owner}, which is not installed.{hint}")
     return errors, [] if plugins.only_builtin else warnings
 
 

@@ -213,6 +213,21 @@ def test_the_configured_owner_of_the_w3c_headers_is_heeded(
         assert told == f"{{'traceparent': '{expected}'}}\n"
 
 
+def test_an_owner_that_is_not_installed_is_warned_of(site: Site) -> None:
+    site.install("rrq-asking", ASKING)
+    told = site.python(
+        """
+        from rrq.plugins import load_plugins
+        from rrq.settings import RRQSettings
+
+        settings = RRQSettings(plugins={"w3c_owner": "askin"})
+        print(load_plugins().check_configuration(settings)[1])
+        """,
+        RRQ_DISABLED_PLUGINS=OFF,
+    )
+    assert 'w3c_owner is askin, which is not installed. Did you mean "asking"?' in told
+
+
 @pytest.mark.parametrize("name", ["otel", "ddtrace", "logfire"])
 def test_importing_a_tracing_plugin_imports_no_tracing_library(name: str) -> None:
     import subprocess
