@@ -44,6 +44,9 @@ def export_logs(provider: LoggerProvider) -> None:
 
     root = logging.getLogger()
     if not any(type(handler).__name__ == "JobLogs" for handler in root.handlers):
+        if not root.handlers and logging.lastResort:
+            # It serves only who has no handler, and its lines shall not vanish from stderr.
+            root.addHandler(logging.lastResort)
         root.addHandler(JobLogs(logging.NOTSET, provider))
 
 

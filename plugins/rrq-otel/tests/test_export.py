@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -125,6 +126,38 @@ def test_a_protocol_that_is_not_known_is_told_of(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")
     with pytest.raises(NoSuchExporter, match=r"'http/json' is not known: http/protobuf or grpc"):
         span_exporter("otlp")
+
+
+def test_exported_logs_stay_on_stderr_too_and_carry_the_ids_of_their_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+
+    from rrq_otel.logs import export_logs
+
+    exported: list[Any] = []
+
+    class Keeping:
+        def export(self, batch: list[Any]) -> None:
+            exported.extend(batch)
+
+        def shutdown(self) -> None:
+            pass
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(Keeping()))  # type: ignore[arg-type]
+    export_logs(provider)
+    export_logs(provider)
+    fields = {"job_id": "j1", "trace_id": "0a" * 16, "span_id": "0b" * 8}
+    logging.getLogger("shop").warning("sold out", extra={"fields": fields})
+    logging.getLogger("opentelemetry.sdk").warning("not this one")
+    [one] = exported
+    assert one.log_record.body == "sold out"
+    assert f"{one.log_record.trace_id:032x}" == "0a" * 16
+    assert one.log_record.attributes["rrq.job_id"] == "j1"
+    assert logging.lastResort in logging.getLogger().handlers
 
 
 # -- a collector that does not take it ----------------------------------------------------
