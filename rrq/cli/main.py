@@ -13,6 +13,9 @@ from rrq.exc import ConfigError, RRQError
 
 INTERRUPTED = 130
 
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What the system says of a disk that is full where stdout goes to."""
+
 
 def main() -> None:
     """Entry point of the console script."""
@@ -33,7 +36,11 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except OSError as error:
-        if error.errno != errno.EPIPE:
+        if error.errno in FULL:
+            from rrq.cli import render
+
+            render.error(f"Nothing more can be written: {error.strerror}")
+        elif error.errno != errno.EPIPE:
             raise
         code = 1
     _give_up_closed_pipes()

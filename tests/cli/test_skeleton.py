@@ -209,6 +209,26 @@ def test_a_reader_that_left_is_no_reason_to_complain(site: Site, body: str) -> N
     assert (ran.returncode, ran.stderr) == (1, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
+@pytest.mark.parametrize("body", ["print('one line')", "print('many lines\\n' * 100_000)"])
+def test_a_full_disk_is_told_in_one_line(site: Site, body: str) -> None:
+    site.install("rrq-try", command(body))
+
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [str(rrq_command()), "try"],
+            env=site.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert ran.returncode == 1
+    assert ran.stderr == "error: Nothing more can be written: No space left on device\n"
+
+
 def test_two_plugins_share_a_group(site: Site) -> None:
     for name in ("a", "b"):
         site.install(
