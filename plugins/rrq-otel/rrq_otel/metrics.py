@@ -50,6 +50,7 @@ class Metrics:
         self._own = own
         self._lock = Lock()
         self._provider: MeterProvider | None = None
+        self._nothing: object = None
         self._enqueued: Counter[tuple[str, str]] = Counter()
         self._finished: Counter[tuple[str, str, str]] = Counter()
         self._gauges: dict[str, WorkerGauges] = {}
@@ -95,7 +96,7 @@ class Metrics:
         """Whether there is a provider to make instruments with; made at the first time."""
         if self._provider is not None:
             return True
-        provider = self._own or _application_provider()
+        provider = self._own or self._application_provider()
         if provider is None:
             return False
         with self._lock:
@@ -105,6 +106,21 @@ class Metrics:
                 self._make(provider.get_meter("rrq", __version__))
                 self._provider = provider
         return True
+
+    def _application_provider(self) -> MeterProvider | None:
+        api: Any = sys.modules.get("opentelemetry.metrics")
+        if api is None:
+            return None
+        provider: MeterProvider = api.get_meter_provider()
+        if provider is self._nothing:
+            return None
+        from opentelemetry.metrics import NoOpMeterProvider
+        from opentelemetry.metrics._internal import _ProxyMeterProvider
+
+        if isinstance(provider, NoOpMeterProvider | _ProxyMeterProvider):
+            self._nothing = provider
+            return None
+        return provider
 
     def _make(self, meter: Meter) -> None:
         self._wait = _histogram(meter, "rrq.job.wait", "From due to claimed.")
@@ -160,17 +176,6 @@ class Metrics:
                     yield Observation(value, attributes)
 
         return observe
-
-
-def _application_provider() -> MeterProvider | None:
-    api: Any = sys.modules.get("opentelemetry.metrics")
-    if api is None:
-        return None
-    provider = api.get_meter_provider()
-    from opentelemetry.metrics import NoOpMeterProvider
-    from opentelemetry.metrics._internal import _ProxyMeterProvider
-
-    return None if isinstance(provider, NoOpMeterProvider | _ProxyMeterProvider) else provider
 
 
 def _histogram(meter: Meter, name: str, description: str) -> Histogram:
