@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rrq.client import RRQClient
 from rrq.exc import ExecutorStartError, JobFailed
@@ -80,10 +81,21 @@ async def run_demo(
             jobs, seconds = work.result()
         finally:
             # Before the client closes, or each of a thousand waits would complain.
-            watch.cancel()
-            work.cancel()
-            await asyncio.gather(watch, work, return_exceptions=True)
+            await _ended(watch, work)
     return DemoRun(jobs, seconds, processes, folder)
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended, whatever they end with."""
+    if any(not task.done() for task in tasks):
+        # A second Ctrl-C strikes in the midst of them: nobody wants to read where.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    while left := [task for task in tasks if not task.done()]:
+        # On Python 3.11 `asyncio.wait_for`, within redis-py, can lose a cancellation: say it again.
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=0.2)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _work(
@@ -103,8 +115,11 @@ async def _work(
             advance(1)
             return await client.get_job(job_id)
 
-        async with asyncio.TaskGroup() as group:
-            waits = [group.create_task(ended(job_id)) for job_id in ids]
+        waits = [asyncio.create_task(ended(job_id)) for job_id in ids]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            await _ended(*waits)
         seconds = time.monotonic() - began
         return [job for wait in waits if (job := wait.result())], seconds
 

@@ -229,7 +229,7 @@ def test_a_job_in_a_queue_of_no_worker_is_told_which_are_served(shop: Shop) -> N
     [reason] = shop.reasons("alone")
 
     assert reason.code == "queue_unserved"
-    assert reason.text.endswith("Alive: 2 workers, on queue busy, default, urgent.")
+    assert reason.text.endswith("Alive: 2 workers, on queues busy, default, urgent.")
 
 
 def test_what_has_ended_is_told_with_its_end(shop: Shop) -> None:
