@@ -144,6 +144,8 @@ def leave_out_plugins() -> None:
     """Measure RRQ with the Python runtime and no other plugin, unless the caller has chosen: what
     a plugin costs is measured by `telemetry_cost.py`."""
     os.environ.setdefault("RRQ_DISABLED_PLUGINS", "ddtrace,logfire,otel,prometheus,top")
+    # Logfire has a plugin of pydantic's besides, which every process would import.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 async def ceiling_jobs_per_second(rig: Rig, jobs: int) -> float:

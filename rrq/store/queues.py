@@ -145,12 +145,16 @@ class Queues:
     async def head_due_ms(self, names: Iterable[str]) -> float | None:
         """When the first job of any of these queues becomes due; None if nothing waits. A paused
         queue counts as empty."""
+        wanted = list(names)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for name in names:
-                pipeline.sismember(self._keys.paused, self._keys.bare_queue(name))
+            for name in wanted:
                 pipeline.zrange(self._keys.queue(name), 0, 0, withscores=True)
-            answers = await pipeline.execute()
-        heads = zip(answers[::2], answers[1::2], strict=True)
+            heads = await pipeline.execute()
+        due_ms = {name: head[0][1] for name, head in zip(wanted, heads, strict=True) if head}
+        if not due_ms:
+            return None
+        paused = await self.paused()
         return min(
-            (head[0][1] for is_paused, head in heads if head and not is_paused), default=None
+            (ms for name, ms in due_ms.items() if self._keys.bare_queue(name) not in paused),
+            default=None,
         )
