@@ -69,6 +69,8 @@ async def test_a_worker_and_the_commands_that_only_read_run_under_their_rules(
     acl_server: EmbeddedRedis, administrator: Redis, place: Place
 ) -> None:
     configure(place, '[[rrq.cron_jobs]]\nfunction_name = "again"\nschedule = "* * * * *"\n')
+    # For the plugins that measure its queues.
+    await administrator.execute_command("ACL", "SETUSER", "rrq-worker", "+zcount")
     worker = await asyncio.to_thread(start_worker, place, dsn_of(acl_server, "rrq-worker"))
     observer = dsn_of(acl_server, "rrq-observer")
     producer = RRQSettings(redis_dsn=dsn_of(acl_server, "rrq-producer"))
