@@ -195,7 +195,7 @@ class Runtime:
             log_line(f"Job {outcome.job_id}: {message}")
             self._refuse(outcome.job_id, message, "ResultTooLarge")
         else:
-            self._writer.send(line)
+            self._writer.send(line, is_last=not self._running)
 
     def _refuse(self, job_id: str, message: str, error_type: str | None = None) -> None:
         self._writer.send(
