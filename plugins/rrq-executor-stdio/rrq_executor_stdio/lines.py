@@ -50,7 +50,7 @@ class LineSplitter:
 
 
 class Outbox:
-    """Collects lines for a pipe and writes them together, once in each turn of the loop.
+    """Collects lines for a pipe and writes them together, about once in each turn of the loop.
 
     While the pipe is full nothing is written; what waits is bounded by the number of requests
     that the process may have.
@@ -62,11 +62,17 @@ class Outbox:
         self._lines: list[bytes] = []
         self._is_full = False
 
-    def put(self, line: bytes) -> None:
-        """Have a line, which must not contain a line end, written soon."""
-        if not self._lines and not self._is_full:
-            self._loop.call_soon(self._flush)
+    def put(self, line: bytes, *, is_last: bool = False) -> None:
+        """Have a line, which must not contain a line end, written soon.
+
+        Args:
+            is_last: no other line can follow in this turn, so that waiting for one is in vain.
+        """
         self._lines.append(line)
+        if is_last:
+            self._flush()
+        elif len(self._lines) == 1 and not self._is_full:
+            self._loop.call_soon(self._flush)
 
     def pause(self) -> None:
         """Write no more for now: the pipe is full."""

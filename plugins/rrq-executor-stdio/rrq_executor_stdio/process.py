@@ -122,7 +122,7 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         """Give it a request, which it must have room for, under an id that it does not have."""
         flight = Flight(self._loop.create_future(), self._loop.time())
         self.in_flight[job_id] = flight
-        self._outbox.put(line)
+        self._outbox.put(line, is_last=len(self.in_flight) >= self.slots)
         return flight
 
     def abandon(self, job_id: str, flight: Flight) -> None:
