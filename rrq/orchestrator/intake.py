@@ -64,6 +64,7 @@ class Intake:
         self._burst = burst
         self._woken = asyncio.Event()
         self._room_appeared = asyncio.Event()
+        self._waits_for_room = False
         self._is_stopping = False
         self._answer_missed = False
         self.last_claimed_at = time.monotonic()
@@ -83,7 +84,9 @@ class Intake:
 
     def room_appeared(self) -> None:
         """There may be room for more jobs. A worker that found nothing due sleeps on."""
-        self._room_appeared.set()
+        # After every job this is asked, and after few of them the answer is yes.
+        if self._waits_for_room and self._room() > 0:
+            self._room_appeared.set()
         if self._burst and not self._dispatch.held:
             self._woken.set()
 
@@ -99,12 +102,14 @@ class Intake:
         while not self._is_stopping:
             self._woken.clear()
             self._room_appeared.clear()
-            room = 0 if self._is_behind() else min(MAX_CLAIM_JOBS, self._dispatch.room())
+            room = self._room()
             if room == 0:
                 if self._dispatch.running_count:
                     self._last_able_at = time.monotonic()
+                self._waits_for_room = True
                 # Room also grows with time: a lane's read-ahead window rolls on.
                 await _set_within(self._room_appeared, 0.05)
+                self._waits_for_room = False
                 continue
             try:
                 claimed = await self._claim(room)
@@ -129,6 +134,9 @@ class Intake:
             ):
                 return
             await self._sleep(claimed)
+
+    def _room(self) -> int:
+        return 0 if self._is_behind() else min(MAX_CLAIM_JOBS, self._dispatch.room())
 
     async def _claim(self, room: int) -> Claimed:
         await self.give_back_unreceived()
