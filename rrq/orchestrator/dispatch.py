@@ -215,17 +215,19 @@ class Dispatch:
     def _ended(self, held: Held, lane: Lane, verdict: Verdict | None) -> None:
         now = monotonic()
         job_id = held.claim.job_id
-        lane.ended(now)
+        run_seconds = now - held.started_at
+        lane.ended(now, run_seconds)
         if self._running.get(job_id) is held:
             del self._running[job_id]
+        # First of all: the executor is not to wait while the verdict is on its way.
+        self._fill(lane, now)
         if verdict is not None:
-            verdict.run_ms = (now - held.started_at) * 1000
+            verdict.run_ms = run_seconds * 1000
             self._settle(verdict)
         else:
             self._tell(held, None)
             if self.held.get(job_id) is held:
                 self._forget(job_id)
-        self._fill(lane, now)
         if not self._running:
             self._all_ended.set()
         self._room_appeared()

@@ -11,7 +11,8 @@ from rrq.store.leases import ExecutorRoom, TurnedAway
 from rrq.transport import Transport
 
 WINDOW_SECONDS = 0.05
-"""A lane reads as many jobs ahead as it finished in about this time."""
+"""A lane reads as many jobs ahead as it finished in about this time, those not counted that took
+longer themselves: their end says nothing about how soon the next one ends."""
 
 MAX_READ_AHEAD = 200
 READ_AHEAD_PATIENCE_SECONDS = 0.1
@@ -42,8 +43,8 @@ class Lane:
     in_flight: int = 0
     ready: deque[Waiting] = field(default_factory=deque)
     _window_began: float = 0.0
-    _finished: int = 0
-    _finished_before: int = 0
+    _short: int = 0
+    _short_before: int = 0
     _turned_away: deque[TurnedAway] = field(
         default_factory=lambda: deque(maxlen=MAX_TURNED_AWAY_KEPT)
     )
@@ -79,11 +80,12 @@ class Lane:
         self.in_flight += 1
         self._turned_away_count = 0
 
-    def ended(self, now: float) -> None:
-        """A job that started here has ended."""
+    def ended(self, now: float, run_seconds: float) -> None:
+        """A job that started here has ended, after so long."""
         self.in_flight -= 1
         self._roll(now)
-        self._finished += 1
+        if run_seconds < WINDOW_SECONDS:
+            self._short += 1
 
     def turned_away(self, job: TurnedAway) -> None:
         """A job found no room here and stays in its queue."""
@@ -111,13 +113,13 @@ class Lane:
 
     def _read_ahead(self, now: float) -> int:
         self._roll(now)
-        return min(MAX_READ_AHEAD, max(self._finished, self._finished_before))
+        return min(MAX_READ_AHEAD, max(self._short, self._short_before))
 
     def _roll(self, now: float) -> None:
         age = now - self._window_began
         if age >= WINDOW_SECONDS:
-            self._finished_before = self._finished if age < 2 * WINDOW_SECONDS else 0
-            self._finished = 0
+            self._short_before = self._short if age < 2 * WINDOW_SECONDS else 0
+            self._short = 0
             self._window_began = now
 
 

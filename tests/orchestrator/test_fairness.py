@@ -44,6 +44,15 @@ async def test_a_slow_executor_stays_busy_while_jobs_for_it_are_turned_away(
         assert worker.lanes["slow"].transport.most_at_once == 1  # type: ignore[attr-defined]
 
 
+async def test_long_jobs_are_claimed_one_by_one_and_none_goes_back(settings: RRQSettings) -> None:
+    async with working(settings, python=SleeperConfig(slots=1, seconds=0.15)) as (_, client):
+        jobs = await client.enqueue_many(JobRequest("work") for _ in range(4))
+        for job in jobs:
+            await client.wait(job, timeout=20)
+        store = client.job_store
+        assert int(await store.redis.get(store.keys.lease_token)) == len(jobs)
+
+
 async def test_the_first_queue_is_served_before_the_second(settings: RRQSettings) -> None:
     one = SleeperConfig(slots=1, seconds=0.02)
     async with RRQClient(settings) as producer:

@@ -1,3 +1,4 @@
+import pytest
 from pydantic import BaseModel
 
 from rrq.orchestrator.lane import Lane, Waiting
@@ -42,10 +43,10 @@ def lane_of(capacity: int) -> Lane:
     return Lane("x", OfCapacity(capacity))
 
 
-def finish(lane: Lane, jobs: int, now: float) -> None:
+def finish(lane: Lane, jobs: int, now: float, run_seconds: float = 0.001) -> None:
     for _ in range(jobs):
         lane.started()
-        lane.ended(now)
+        lane.ended(now, run_seconds)
 
 
 def test_a_lane_that_finished_nothing_yet_asks_for_what_it_can_start() -> None:
@@ -62,12 +63,42 @@ def test_a_lane_reads_as_many_jobs_ahead_as_it_finished_lately() -> None:
     assert lane.room(100.06) == 30
 
 
-def test_a_lane_of_long_jobs_reads_nothing_ahead() -> None:
+def test_after_one_short_job_the_next_one_is_read_ahead() -> None:
     lane = lane_of(1)
     finish(lane, 1, 100.0)
     lane.started()
+    assert lane.room(100.01) == 1
+    assert lane.may_wait(100.01)
+
+
+def test_what_was_finished_a_while_ago_is_no_reason_to_read_ahead() -> None:
+    lane = lane_of(1)
+    finish(lane, 20, 100.0)
+    lane.started()
     assert lane.room(101.0) == 0
     assert not lane.may_wait(101.0)
+
+
+@pytest.mark.parametrize("jobs", [1, 32])
+def test_the_ends_of_long_jobs_are_no_reason_to_read_ahead_however_many_come_at_once(
+    jobs: int,
+) -> None:
+    lane = lane_of(jobs)
+    finish(lane, jobs, 100.0, run_seconds=0.2)
+    for _ in range(jobs):
+        lane.started()
+    assert lane.room(100.01) == 0
+    assert not lane.may_wait(100.01)
+    assert lane.executor_room(100.01).is_full
+
+
+def test_a_long_job_among_short_ones_does_not_stop_the_reading_ahead() -> None:
+    lane = lane_of(2)
+    finish(lane, 10, 100.0)
+    finish(lane, 1, 100.0, run_seconds=5.0)
+    lane.started()
+    lane.started()
+    assert lane.room(100.01) == 10
 
 
 def test_a_lane_asks_for_more_only_when_half_of_its_read_ahead_is_used_up() -> None:
@@ -113,7 +144,7 @@ def test_a_lane_recalls_as_many_turned_away_jobs_as_it_can_start_the_first_ones_
         lane.turned_away(job)
     assert lane.executor_room(100.0).turned_away == 3
     assert lane.recall() == jobs[:1]
-    lane.ended(100.0)
+    lane.ended(100.0, 0.001)
     assert lane.recall() == jobs[1:]
     assert lane.recall() == []
 
