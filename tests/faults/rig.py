@@ -279,7 +279,7 @@ class Rig:
             return not waiting
 
         try:
-            await eventually(ended, within_seconds)
+            await eventually(ended, within_seconds, pause_seconds=0.05)
         except AssertionError:
             statuses = await self.statuses(waiting)
             some = dict(list(statuses.items())[:5])

@@ -26,6 +26,16 @@ def command_lines() -> dict[int, str]:
     return {int(row[0]): row[1] for row in rows if len(row) == 2}
 
 
+def children_of(pid: int) -> list[int]:
+    """The ids of the processes that a process has started and that have not been waited for."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    return [
+        int(child) for child, parent in map(str.split, listing.splitlines()) if int(parent) == pid
+    ]
+
+
 def processes_of(variable: str, value: str, directory: Path) -> dict[int, str]:
     """The command line of every living process that has this environment variable, or, on Linux,
     whose working directory is this one or below it, by its id.

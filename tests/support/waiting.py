@@ -14,9 +14,15 @@ _PAUSE_SECONDS = 0.01
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], within_seconds: float = 10.0, what: str = ""
+    condition: Callable[[], T | Awaitable[T]],
+    within_seconds: float = 10.0,
+    what: str = "",
+    pause_seconds: float = _PAUSE_SECONDS,
 ) -> T:
     """The first truthy answer of `condition`, which may be a plain or an async function.
+
+    Args:
+        pause_seconds: between two questions; longer for one that is dear to ask.
 
     Raises:
         AssertionError: there was none within the time; it says `what` was waited for and the
@@ -31,7 +37,7 @@ async def eventually(
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(_never_came(what, within_seconds, answer))
-        await asyncio.sleep(_PAUSE_SECONDS)
+        await asyncio.sleep(pause_seconds)
 
 
 def eventually_blocking(
