@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from rrq.cancelling import cancelled
 from rrq.client import RRQClient
 from rrq.exc import ExecutorStartError, JobFailed
 from rrq.job import Job
@@ -80,22 +80,12 @@ async def run_demo(
                 raise ExecutorStartError(f"The demo's worker ended early:\n{_said(worker)}")
             jobs, seconds = work.result()
         finally:
+            if not work.done():
+                # A second Ctrl-C strikes in the midst of them: nobody wants to read where.
+                asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
             # Before the client closes, or each of a thousand waits would complain.
-            await _ended(watch, work)
+            await cancelled([watch, work])
     return DemoRun(jobs, seconds, processes, folder)
-
-
-async def _ended(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they have ended, whatever they end with."""
-    if any(not task.done() for task in tasks):
-        # A second Ctrl-C strikes in the midst of them: nobody wants to read where.
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-    while left := [task for task in tasks if not task.done()]:
-        # On Python 3.11 `asyncio.wait_for`, within redis-py, can lose a cancellation: say it again.
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.2)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _work(
@@ -119,7 +109,7 @@ async def _work(
         try:
             await asyncio.gather(*waits)
         finally:
-            await _ended(*waits)
+            await cancelled(waits)
         seconds = time.monotonic() - began
         return [job for wait in waits if (job := wait.result())], seconds
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
+from rrq.cancelling import cancelled
 from rrq.cron import cron_entries
 from rrq.hookspecs import WorkerView
 from rrq.orchestrator.cron import CronTicker
@@ -45,8 +46,6 @@ CLAIM_AT_STOP_SECONDS = 1.0
 
 SETTLE_AT_STOP_SECONDS = 5.0
 """How long a stopping worker tries to bring its last verdicts to Redis."""
-
-CANCEL_AGAIN_SECONDS = 0.5
 
 logger = logging.getLogger("rrq.worker")
 
@@ -196,7 +195,7 @@ class Worker:
             # What passes on its own is waited for: this does not.
             raise unavailable(self.settings, error) from error
         finally:
-            await _cancelled(stages)
+            await cancelled(stages)
             await self._executors.stop_now()
             if self._telemetry:
                 self._dispatch.give_up_telling()
@@ -225,7 +224,7 @@ class Worker:
             starting.result()
             return True
         finally:
-            await _cancelled([starting, stopping])
+            await cancelled([starting, stopping])
 
     async def _start(self) -> None:
         await require_redis(self.store.redis, self.settings)
@@ -247,7 +246,7 @@ class Worker:
             self._intake.stop()
             await asyncio.wait([intake], timeout=CLAIM_AT_STOP_SECONDS)
         finally:
-            await _cancelled([intake, stopping])
+            await cancelled([intake, stopping])
 
     async def _wind_down(self) -> None:
         """Running jobs end or are cut off; then their verdicts, and all of ours, leave."""
@@ -336,15 +335,3 @@ def _retry_policy(settings: RRQSettings) -> RetryPolicy:
         max_delay_seconds=settings.max_retry_delay_seconds,
         jitter=settings.retry_jitter,
     )
-
-
-async def _cancelled(tasks: Sequence[asyncio.Task[Any] | asyncio.Future[Any]]) -> None:
-    """Cancel tasks and wait until they have ended."""
-    left = {task for task in tasks if not task.done()}
-    while left:
-        # On Python 3.11 `asyncio.wait_for`, within redis-py, loses a cancellation that comes in
-        # the moment in which a command has been sent: say it until it is heard.
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)

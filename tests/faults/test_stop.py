@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from rrq.orchestrator.worker import _cancelled
+from rrq.cancelling import cancelled
 from tests.faults.invariants import all_is_accounted_for, nothing_is_left
 from tests.faults.rig import Rig
 from tests.support.waiting import eventually
@@ -84,5 +84,5 @@ async def test_stages_are_cancelled_until_they_hear_it() -> None:
     stages = [asyncio.create_task(stage()) for _ in range(20)]
     await asyncio.sleep(0.01)
     # One word is lost on most of them.
-    await asyncio.wait_for(_cancelled(stages), 60)
+    await asyncio.wait_for(cancelled(stages), 60)
     assert all(task.cancelled() for task in stages)
