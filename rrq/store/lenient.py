@@ -33,6 +33,11 @@ def number_of(raw: bytes | None) -> float | None:
     return number if number is not None and abs(number) < 1e15 else None
 
 
+def count_of(raw: bytes | None) -> int | None:
+    """The whole number of a field, if it is one of less than ten digits."""
+    return int(raw) if raw and raw.isdigit() and len(raw) < 10 else None
+
+
 def progress_of(raw: bytes | None) -> dict[str, Any]:
     """What a running job's handler reported; empty if nothing."""
     try:

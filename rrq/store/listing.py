@@ -10,11 +10,13 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rrq.job import JobStatus
-from rrq.store.codec import read_time
-from rrq.store.replies import is_wrong_type, text, texts
+from rrq.store.asking import hash_values
+from rrq.store.lenient import count_of, text_of, time_of
+from rrq.store.matching import has_text, is_function
+from rrq.store.replies import text, texts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -97,10 +99,9 @@ class Choice:
             return False
         if self.queue is not None and job.queue != self.queue:
             return False
-        name = job.function_name or ""
-        if self.function is not None and self.function not in (name, name.partition("#")[2]):
+        if self.function is not None and not is_function(job.function_name, self.function):
             return False
-        if self.error and self.error.casefold() not in (job.error or "").casefold():
+        if self.error and not has_text(job.error, self.error):
             return False
         changed_at = job.changed_at
         if changed_at is None:
@@ -258,18 +259,19 @@ class Listing:
             since_ms=choice.since.timestamp() * 1000 if choice.since else None,
             until_ms=choice.until.timestamp() * 1000 if choice.until else None,
         )
-        found: list[ListedJob] = []
+        # By id: what ends while a minute is read pushes entries on into the next look at it.
+        found: dict[str, ListedJob] = {}
         seen = 0
         async with aclosing(entries):
             async for jobs, count in self._still_so(entries):
-                found += [job for job in jobs if choice.fits(job)]
+                found |= {job.job_id: job for job in jobs if choice.fits(job)}
                 seen += count
                 if len(found) >= wanted:
                     break
                 if choice.error and max_scan and seen >= max_scan:
                     looked.left_off = True
                     break
-        return found
+        return list(found.values())
 
     async def _still_so(
         self, entries: AsyncGenerator[list[Ended], None]
@@ -290,37 +292,29 @@ class Listing:
                 )
 
     async def _read(self, ids: Sequence[str]) -> list[ListedJob]:
-        if not ids:
-            return []
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for job_id in ids:
-                pipeline.hmget(self._keys.job(job_id), FIELDS)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        answers = await hash_values(self._redis, map(self._keys.job, ids), FIELDS)
         jobs = []
         for job_id, values in zip(ids, answers, strict=True):
-            if isinstance(values, Exception):
-                if not is_wrong_type(values):
-                    raise values
-            elif any(value is not None for value in values):
+            if values and any(value is not None for value in values):
                 jobs.append(self._job(job_id, values))
         return jobs
 
     def _job(self, job_id: str, values: Sequence[bytes | None]) -> ListedJob:
         status, function_name, queue, enqueued, due, started, ended, retries, error, worker = values
-        state = _text(status) or "-"
+        state = text_of(status) or "-"
         is_over = state in JobStatus.__members__ and JobStatus(state).is_terminal
         return ListedJob(
             job_id=job_id,
             status=state,
-            function_name=_text(function_name),
+            function_name=text_of(function_name),
             queue=self._keys.bare_queue(text(queue)) if queue else None,
-            enqueued_at=_time(enqueued),
-            due_at=_time(due),
-            started_at=_time(started),
-            ended_at=_time(ended) if is_over else None,
-            retries=int(retries) if retries and retries.isdigit() and len(retries) < 10 else None,
-            error=_text(error),
-            worker_id=_text(worker),
+            enqueued_at=time_of(enqueued),
+            due_at=time_of(due),
+            started_at=time_of(started),
+            ended_at=time_of(ended) if is_over else None,
+            retries=count_of(retries),
+            error=text_of(error),
+            worker_id=text_of(worker),
         )
 
 
@@ -335,14 +329,3 @@ def _is_the_end_of(entry: Ended, job: ListedJob) -> bool:
         # The history has whole milliseconds.
         and abs(job.ended_at.timestamp() * 1000 - entry.ended_ms) < 1.5
     )
-
-
-def _text(value: bytes | None) -> str | None:
-    return text(value) if value else None
-
-
-def _time(value: bytes | None) -> datetime | None:
-    try:
-        return read_time(value) if value else None
-    except ValueError:
-        return None

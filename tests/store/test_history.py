@@ -121,6 +121,14 @@ async def test_a_job_that_runs_again_is_not_listed_as_ended(driver: Driver) -> N
     assert [(job.job_id, job.error) for job in page.jobs] == [("a", "again")]
 
 
+async def test_a_job_that_is_met_twice_is_listed_once(driver: Driver) -> None:
+    await finish(driver, "a")
+    [key] = await driver.redis.keys("rrq:history:ended:*")
+    [entry] = await driver.redis.lrange(key, 0, -1)
+    await driver.redis.rpush(key, *[entry] * 600)
+    assert ids(await listed(driver)) == ["a"]
+
+
 async def test_a_job_whose_hash_is_gone_is_not_listed(driver: Driver) -> None:
     await finish(driver, "a", "b")
     await driver.redis.delete("rrq:job:b")
