@@ -40,7 +40,7 @@ def list_entries(
     from rrq.cron import cron_entries
 
     async def ask(store: JobStore) -> list[tuple[Any, ...]]:
-        now = await store.cron.now()
+        now = await store.now()
         return [
             (
                 entry.name,

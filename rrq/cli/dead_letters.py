@@ -24,18 +24,6 @@ DlqNameOption = Annotated[
         autocompletion=candidates.dlq_names,
     ),
 ]
-FunctionOption = Annotated[
-    str | None,
-    typer.Option(
-        "--function",
-        metavar="NAME",
-        help="Only this function; with or without executor#.",
-        autocompletion=candidates.function_names,
-    ),
-]
-ErrorOption = Annotated[
-    str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text.")
-]
 SinceOption = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Failed since: 1h (ago), or an RFC 3339 time."),
@@ -85,7 +73,7 @@ class Choice:
         from rrq.store.dead_letter import Wanted
 
         since, until = self._times()
-        now = await store.dead_letters.now()
+        now = await store.now()
         return Wanted(
             job_id=self.job_id,
             queue=None if self.queue is None else store.keys.bare_queue(self.queue),

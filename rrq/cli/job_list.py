@@ -31,18 +31,8 @@ def list_jobs(
         ),
     ] = None,
     queue: options.QueueOption = None,
-    function: Annotated[
-        str | None,
-        typer.Option(
-            "--function",
-            metavar="NAME",
-            help="Only this function; with or without executor#.",
-            autocompletion=candidates.function_names,
-        ),
-    ] = None,
-    error: Annotated[
-        str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text.")
-    ] = None,
+    function: options.FunctionOption = None,
+    error: options.ErrorOption = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +64,7 @@ def list_jobs(
     last = None if until is None else moment(until, "--until")
 
     async def ask(store: JobStore) -> Listed:
-        now = await store.dead_letters.now()
+        now = await store.now()
         choice = Choice(
             statuses=frozenset(statuses),
             queue=None if queue is None else store.keys.bare_queue(queue),

@@ -50,6 +50,19 @@ QueuesOption = Annotated[
     ),
 ]
 
+FunctionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--function",
+        metavar="NAME",
+        help="Only this function; with or without executor#.",
+        autocompletion=candidates.function_names,
+    ),
+]
+ErrorOption = Annotated[
+    str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text.")
+]
+
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most this many.")]
 
 OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Pass over this many first.")]

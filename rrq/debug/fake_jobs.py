@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -69,8 +69,7 @@ async def write_fake_jobs(
         batch_size: how many are written at once; a batch appears as a whole.
         written: called with the size of each batch.
     """
-    seconds, micros = await store.redis.time()
-    now = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
+    now = await store.now()
     names = [store.keys.bare_queue(name) for name in queues or [store.settings.default_queue_name]]
     jobs = [
         _fake_job(

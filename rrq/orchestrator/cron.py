@@ -53,7 +53,7 @@ class CronTicker:
     async def run(self) -> None:
         """Tick until cancelled."""
         while True:
-            now = await self._link.persist(self._store.cron.now)
+            now = await self._link.persist(self._store.now)
             for entry in self._entries:
                 await self._look_at(entry, entry.schedule.last_until(now))
             next_slot = min(entry.schedule.next_after(now) for entry in self._entries)

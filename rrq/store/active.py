@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rrq.job import JobStatus
+from rrq.store.asking import hash_values, redis_now_ms
 from rrq.store.jobs import time_from_ms
 from rrq.store.lenient import later, number_of, progress_of, text_of, time_of
-from rrq.store.replies import is_wrong_type, text
+from rrq.store.replies import text
 from rrq.store.serving import Serving, serving_from_health
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class ActiveJobs:
         """
         wanted = None if queue is None else self._keys.bare_queue(queue)
         total = await self.count()
-        seconds, micros = await self._redis.time()
+        now_ms = await redis_now_ms(self._redis)
         fitting: list[ActiveJob] = []
         seen = 0
         async with aclosing(self._leases(max_scan)) as stretches:
@@ -135,7 +136,7 @@ class ActiveJobs:
             fitting=len(fitting),
             seen=seen,
             total=max(total, seen),
-            now=time_from_ms(seconds * 1000 + micros / 1000),
+            now=time_from_ms(now_ms),
         )
 
     async def _leases(self, max_scan: int) -> AsyncGenerator[list[tuple[bytes, float]], None]:
@@ -162,15 +163,11 @@ class ActiveJobs:
             reached = repr(last)
 
     async def _read(self, leases: Sequence[tuple[bytes, float]]) -> list[ActiveJob]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for job_id, _ in leases:
-                pipeline.hmget(self._keys.job(text(job_id)), FIELDS)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        keys = [self._keys.job(text(job_id)) for job_id, _ in leases]
+        answers = await hash_values(self._redis, keys, FIELDS)
         jobs = []
         for (job_id, expiry_ms), values in zip(leases, answers, strict=True):
-            if isinstance(values, Exception) and not is_wrong_type(values):
-                raise values
-            known = dict(zip(FIELDS, values, strict=True)) if isinstance(values, list) else {}
+            known = dict(zip(FIELDS, values, strict=True)) if values else {}
             # It may have ended since its lease was read.
             if known.get("status") in (None, JobStatus.ACTIVE.encode()):
                 jobs.append(self._job(text(job_id), expiry_ms, known))

@@ -10,7 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rrq.store.replies import is_wrong_type, text, texts
+from rrq.store.asking import hash_values
+from rrq.store.replies import text, texts
 
 if TYPE_CHECKING:
     from rrq.store.store import JobStore
@@ -65,15 +66,6 @@ async def census(store: JobStore, max_scan: int) -> Census:
 
 
 async def _queues_of(store: JobStore, ids: list[str]) -> list[str]:
-    async with store.redis.pipeline(transaction=False) as pipeline:
-        for job_id in ids:
-            pipeline.hmget(store.keys.job(job_id), "queue_name")
-        answers = await pipeline.execute(raise_on_error=False)
-    queues = []
-    for answer in answers:
-        if isinstance(answer, Exception):
-            if not is_wrong_type(answer):
-                raise answer
-        elif answer[0]:
-            queues.append(store.keys.bare_queue(text(answer[0])))
-    return queues
+    answers = await hash_values(store.redis, map(store.keys.job, ids), ["queue_name"])
+    names = [values[0] for values in answers if values]
+    return [store.keys.bare_queue(text(name)) for name in names if name]

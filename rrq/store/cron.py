@@ -67,8 +67,3 @@ class CronSlots:
         stored = await self._redis.get(self._keys.cron(name))
         slot_ms = text(stored or "").partition(" ")[0]
         return time_from_ms(slot_ms) if slot_ms.isdecimal() else None
-
-    async def now(self) -> datetime:
-        """Redis' clock."""
-        seconds, micros = await self._redis.time()
-        return time_from_ms(seconds * 1000 + micros / 1000)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rrq.store.codec import read_time
+from rrq.store.lenient import count_of, text_of, time_of
+from rrq.store.matching import has_text, is_function
 from rrq.store.replies import text
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ class DeadLetter:
         function_name, queue, error, ended, attempts = values
         return cls(
             job_id,
-            function_name=_text(function_name),
+            function_name=text_of(function_name),
             queue=keys.bare_queue(text(queue)) if queue else None,
-            error=_text(error),
-            failed_at=_time(ended),
-            failed_attempts=_count(attempts),
+            error=text_of(error),
+            failed_at=time_of(ended),
+            failed_attempts=count_of(attempts),
             death=text(ended) if ended else "",
         )
 
@@ -89,11 +90,9 @@ class Wanted:
             return False
         if self.queue is not None and letter.queue != self.queue:
             return False
-        if self.function is not None:
-            name = letter.function_name or ""
-            if self.function not in (name, name.partition("#")[2]):
-                return False
-        if self.error and self.error.casefold() not in (letter.error or "").casefold():
+        if self.function is not None and not is_function(letter.function_name, self.function):
+            return False
+        if self.error and not has_text(letter.error, self.error):
             return False
         return self._fits_time(letter.failed_at)
 
@@ -109,18 +108,3 @@ class Wanted:
 
 EVERYTHING = Wanted()
 """Every dead letter."""
-
-
-def _text(value: bytes | None) -> str | None:
-    return text(value) if value else None
-
-
-def _count(value: bytes | None) -> int | None:
-    return int(value) if value and value.isdigit() and len(value) < 10 else None
-
-
-def _time(value: bytes | None) -> datetime | None:
-    try:
-        return read_time(value) if value else None
-    except ValueError:
-        return None

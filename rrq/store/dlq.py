@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from rrq.store.asking import hash_values
 from rrq.store.dead_letter import EVERYTHING, FIELDS, DeadLetter, Wanted
-from rrq.store.jobs import time_from_ms
-from rrq.store.replies import is_wrong_type, text, texts
+from rrq.store.replies import text, texts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -76,11 +75,6 @@ class DeadLetters:
         """Ids, the newest first, from index `start` to `end` inclusive."""
         ids = await self._redis.lrange(self._keys.dlq(name), start, end)
         return texts(ids)
-
-    async def now(self) -> datetime:
-        """Redis' clock, by which jobs fail."""
-        seconds, micros = await self._redis.time()
-        return time_from_ms(seconds * 1000 + micros / 1000)
 
     async def letters(
         self, name: str, *, oldest_first: bool = False, at_once: int = READ_AT_ONCE
@@ -178,18 +172,11 @@ class DeadLetters:
         return [(job_id, decisions.get(job_id, "keep")) for job_id in ids]
 
     async def _read(self, ids: Sequence[str]) -> list[DeadLetter]:
-        if not ids:
-            return []
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for job_id in ids:
-                pipeline.hmget(self._keys.job(job_id), FIELDS)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        answers = await hash_values(self._redis, map(self._keys.job, ids), FIELDS)
         letters = []
         for job_id, values in zip(ids, answers, strict=True):
-            if is_wrong_type(values):
+            if values is None:
                 letters.append(DeadLetter(job_id))
-            elif isinstance(values, Exception):
-                raise values
             elif not any(value is not None for value in values):
                 letters.append(DeadLetter(job_id, is_expired=True))
             else:

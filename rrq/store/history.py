@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rrq.job import JobStatus
+from rrq.store.matching import is_function
 from rrq.store.replies import texts
 from rrq.store.statistics import OTHERS
 
@@ -107,10 +108,11 @@ class History:
             one
             for one in stretches
             if (not statuses or one.status in statuses)
-            and queue in (None, one.queue, *_if_others(one.queue, queue))
+            and (queue is None or one.queue in (queue, OTHERS))
             and (
-                function in (None, one.function_name, *_if_others(one.function_name, function))
-                or one.function_name.partition("#")[2] == function
+                function is None
+                or one.function_name == OTHERS
+                or is_function(one.function_name, function)
             )
         ]
 
@@ -169,10 +171,6 @@ class History:
 def _entry(line: str, stretch: Stretch) -> Ended | None:
     ended_ms, _, job_id = line.partition(" ")
     return Ended(int(ended_ms), job_id, stretch.status) if ended_ms.isdecimal() else None
-
-
-def _if_others(name: str, wanted: str | None) -> tuple[str | None, ...]:
-    return (wanted,) if name == OTHERS else ()
 
 
 def _is_between(one: Ended, since_ms: float | None, until_ms: float | None) -> bool:

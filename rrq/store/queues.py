@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rrq.store.asking import redis_now_ms
 from rrq.store.jobs import time_from_ms
 from rrq.store.replies import is_wrong_type, text, texts
 
@@ -63,8 +64,7 @@ class Queues:
     async def describe(self, names: Iterable[str]) -> list[QueueSize]:
         """Each queue's size and its first and last due time; what is no queue is left out."""
         wanted = [self._keys.bare_queue(name) for name in names]
-        now_seconds, micros = await self._redis.time()
-        now_ms = now_seconds * 1000 + micros / 1000
+        now_ms = await redis_now_ms(self._redis)
         async with self._redis.pipeline(transaction=False) as pipeline:
             for name in wanted:
                 key = self._keys.queue(name)
@@ -128,9 +128,9 @@ class Queues:
 
     async def due_ids(self, name: str, count: int) -> list[str]:
         """The first `count` ids that are due by Redis' clock."""
-        seconds, micros = await self._redis.time()
+        now_ms = await redis_now_ms(self._redis)
         ids = await self._redis.zrangebyscore(
-            self._keys.queue(name), "-inf", seconds * 1000 + micros / 1000, start=0, num=count
+            self._keys.queue(name), "-inf", now_ms, start=0, num=count
         )
         return texts(ids)
 

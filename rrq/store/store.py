@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rrq.store.active import ActiveJobs
+from rrq.store.asking import redis_now_ms
 from rrq.store.connection import connect
 from rrq.store.cron import CronSlots
 from rrq.store.dlq import DeadLetters
 from rrq.store.history import History
-from rrq.store.jobs import Jobs
+from rrq.store.jobs import Jobs, time_from_ms
 from rrq.store.keys import Keys
 from rrq.store.leases import Leases
 from rrq.store.listing import Listing
@@ -21,6 +22,8 @@ from rrq.store.statistics import Statistics
 from rrq.store.workers import Workers
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from redis.asyncio import Redis
 
     from rrq.job import Job, JobStatus
@@ -64,6 +67,10 @@ class JobStore:
     async def aclose(self) -> None:
         """Close every connection."""
         await self.redis.aclose()
+
+    async def now(self) -> datetime:
+        """Redis' clock, by which everything here is decided."""
+        return time_from_ms(await redis_now_ms(self.redis))
 
     # -- the questions of RRQ 0.9, by the names that applications call ----------------------
 

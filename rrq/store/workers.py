@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from rrq.store.asking import redis_now_ms
 from rrq.store.replies import is_wrong_type, texts
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Workers:
     async def heartbeat(self, worker_id: str, health: dict[str, Any], ttl_seconds: float) -> None:
         """Write a worker's health, to disappear after the TTL unless written again."""
         ttl_ms = round(ttl_seconds * 1000)
-        seconds, micros = await self._redis.time()
-        now_ms = seconds * 1000 + micros / 1000
+        now_ms = await redis_now_ms(self._redis)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(self._keys.health(worker_id), msgspec.json.encode(health), px=ttl_ms)
             pipeline.zadd(self._keys.workers, {worker_id: now_ms + ttl_ms})
@@ -47,10 +47,8 @@ class Workers:
 
     async def ids(self) -> list[str]:
         """The workers with a heartbeat that has not expired, sorted."""
-        seconds, micros = await self._redis.time()
-        alive = await self._redis.zrangebyscore(
-            self._keys.workers, seconds * 1000 + micros / 1000, "+inf"
-        )
+        now_ms = await redis_now_ms(self._redis)
+        alive = await self._redis.zrangebyscore(self._keys.workers, now_ms, "+inf")
         return sorted(texts(alive))
 
     async def health(self, worker_id: str) -> tuple[dict[str, Any] | None, float | None]:

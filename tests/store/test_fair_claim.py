@@ -139,7 +139,7 @@ async def test_a_job_that_was_given_another_time_since_is_not_recalled(driver: D
     await enqueue(driver, "slow#work")
     turned_away = (await claim(driver, FULL, FAST)).turned_away
     [job] = turned_away
-    soon = (await driver.store.cron.now()).timestamp() * 1000 + 1500
+    soon = (await driver.store.now()).timestamp() * 1000 + 1500
     await driver.store.redis.zadd("rrq:queue:default", {job.job_id: soon})
 
     claimed = await claim(driver, ExecutorRoom("slow", 2, False, 0), recall=turned_away)

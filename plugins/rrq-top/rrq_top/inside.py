@@ -135,7 +135,7 @@ class JobInside:
 async def look_into_queue(store: JobStore, name: str) -> QueueInside:
     """A queue, by its bare name."""
     now, sizes, windows, totals, active, waiting, ended = await together(
-        store.cron.now(),
+        store.now(),
         store.queues.describe([name]),
         store.statistics.windows("queue", [name], WINDOWS_MINUTES),
         store.statistics.totals("queue", [name]),
@@ -158,7 +158,7 @@ async def look_into_queue(store: JobStore, name: str) -> QueueInside:
 async def look_into_worker(store: JobStore, worker_id: str) -> WorkerInside:
     """A worker, by its id."""
     now, healths, active = await together(
-        store.cron.now(),
+        store.now(),
         store.workers.healths([worker_id]),
         store.active.page(worker_id=worker_id, limit=MOST_JOBS),
     )
@@ -178,7 +178,7 @@ async def look_into_worker(store: JobStore, worker_id: str) -> WorkerInside:
 async def look_into_function(store: JobStore, name: str) -> FunctionInside:
     """A function, by its full name."""
     now, windows, totals, ended = await together(
-        store.cron.now(),
+        store.now(),
         store.statistics.windows("function", [name], WINDOWS_MINUTES),
         store.statistics.totals("function", [name]),
         store.listing.page(Choice(statuses=ENDED, function=name), limit=MOST_JOBS),
@@ -192,7 +192,7 @@ async def look_into_functions(store: JobStore) -> FunctionsInside:
     """The functions that were active last."""
     names = await store.statistics.names("function")
     now, windows = await together(
-        store.cron.now(), store.statistics.windows("function", names[:MOST_FUNCTIONS], (5,))
+        store.now(), store.statistics.windows("function", names[:MOST_FUNCTIONS], (5,))
     )
     return FunctionsInside(
         at=now, windows={name: one for name, [one] in windows.items()}, known=len(names)
@@ -207,7 +207,7 @@ async def look_into_cron(store: JobStore) -> CronInside:
     """
     entries = cron_entries(store.settings)
     now, *last = await together(
-        store.cron.now(), *(store.cron.last_slot(entry.name) for entry in entries)
+        store.now(), *(store.cron.last_slot(entry.name) for entry in entries)
     )
     default_queue = store.settings.default_queue_name
     slots = [
@@ -236,7 +236,7 @@ class JobLook:
     async def again(self, store: JobStore) -> JobInside:
         """The job as it is now."""
         now, small, reasons = await together(
-            store.cron.now(), _small_fields(store, self.job_id), _reasons(store, self.job_id)
+            store.now(), _small_fields(store, self.job_id), _reasons(store, self.job_id)
         )
         mark = tuple(small.get(name) for name in TELLTALE)
         if not any(mark):

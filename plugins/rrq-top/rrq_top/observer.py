@@ -78,7 +78,7 @@ class Observer:
         began = time.perf_counter()
         names, known_queues = await self._names.get(self._queue_names)
         now, queues, (workers, known_workers), active, dead_letters = await together(
-            self.store.cron.now(),
+            self.store.now(),
             self._queues(names),
             self._workers(),
             self._active(),
@@ -153,7 +153,7 @@ class Observer:
     async def _workers(self) -> tuple[list[WorkerNow], int]:
         ids = await self.store.workers.ids()
         healths, now = await together(
-            self.store.workers.healths(ids[:MOST_WORKERS]), self.store.cron.now()
+            self.store.workers.healths(ids[:MOST_WORKERS]), self.store.now()
         )
         workers = [
             worker_from_health(worker_id, health, ttl_seconds, now)

@@ -71,7 +71,7 @@ async def test_a_look_is_bounded_whatever_runs_and_whoever_works(store: JobStore
 async def _fill(
     store: JobStore, *, jobs: int, running: int, queues: int = 3, workers: int = 2
 ) -> None:
-    now_ms = (await store.cron.now()).timestamp() * 1000
+    now_ms = (await store.now()).timestamp() * 1000
     async with store.redis.pipeline(transaction=False) as pipeline:
         pipeline.zadd("rrq:queue:q-0", {f"waiting-{n}": n for n in range(jobs)})
         pipeline.sadd("rrq:queues", *(f"q-{n}" for n in range(queues)))
