@@ -133,20 +133,17 @@ def _pairs(answer: Any) -> dict[str, Any]:
 
 
 async def _workers(store: JobStore, clock: ClockFacts) -> tuple[WorkerFacts, ...]:
-    workers = []
-    for worker_id in await store.workers.ids():
-        health, ttl_seconds = await store.workers.health(worker_id)
-        if health is not None:
-            now = datetime.now(UTC) - timedelta(seconds=clock.skew_seconds)
-            workers.append(
-                WorkerFacts(
-                    worker_id=worker_id,
-                    health=health,
-                    ttl_seconds=ttl_seconds,
-                    skew_seconds=worker_skew_seconds(health, ttl_seconds, now),
-                )
-            )
-    return tuple(workers)
+    healths = await store.workers.healths(await store.workers.ids())
+    now = datetime.now(UTC) - timedelta(seconds=clock.skew_seconds)
+    return tuple(
+        WorkerFacts(
+            worker_id=worker_id,
+            health=health,
+            ttl_seconds=ttl_seconds,
+            skew_seconds=worker_skew_seconds(health, ttl_seconds, now),
+        )
+        for worker_id, (health, ttl_seconds) in healths.items()
+    )
 
 
 def worker_skew_seconds(
