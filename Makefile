@@ -1,4 +1,4 @@
-.PHONY: sync demo test compile coverage lint wheels docs bench peers faults reference
+.PHONY: sync demo test compile coverage lint wheels docs profile bench peers faults reference
 
 # uv comes from pip, into a folder of the checkout, when the machine has none.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -35,6 +35,10 @@ demo: sync
 
 docs: sync
 	$(UV) run --no-sync python -m rrq.cli.reference > docs/reference/cli.md
+
+# Where the time of a job goes, in a few seconds.
+profile: sync
+	$(UV) run --no-sync python benchmarks/where_time_goes.py --jobs 10000
 
 # FULL=1 make bench: every size, a million jobs
 bench: sync
