@@ -57,7 +57,7 @@ class OTelTelemetry(Telemetry):
         self._tracing = Tracing(own.traces if own else None)
         self._metrics = Metrics(own.metrics if own else None)
         self._is_traced = own is None or own.traces is not None
-        self._job_spans: tuple[Tracer, JobSpans] | None = None
+        self._job_spans: JobSpans | None = None
         self._execution_spans: ExecutionSpans | None = None
 
     # -- any process ----------------------------------------------------------------------
@@ -103,14 +103,10 @@ class OTelTelemetry(Telemetry):
         """The ids of the span `rrq.job`, for the worker's log."""
         from rrq_otel import carrier
 
-        span = carrier.parent_in(carried)
+        span = carrier.told_in(carried)
         if span is None:
             return {}
-        return {
-            "trace_id": f"{span.trace_id:032x}",
-            "span_id": f"{span.span_id:016x}",
-            "trace_flags": f"{span.trace_flags:02x}",
-        }
+        return {"trace_id": span[3:35], "span_id": span[36:52], "trace_flags": span[53:]}
 
     # -- executor -------------------------------------------------------------------------
 
@@ -119,13 +115,12 @@ class OTelTelemetry(Telemetry):
         tracer = self._tracer()
         if tracer is None:
             return nullcontext()
-        from rrq_otel.executing import ExecutionSpan, ExecutionSpans
-
         spans = self._execution_spans
         if spans is None or spans.tracer is not tracer:
-            spans = ExecutionSpans(tracer, _scope(), self.service_name)
-            self._execution_spans = spans
-        return ExecutionSpan(spans, job)
+            from rrq_otel.executing import ExecutionSpans
+
+            spans = self._execution_spans = ExecutionSpans(tracer, _scope(), self.service_name)
+        return spans.span(job)
 
     def flush(self, timeout_seconds: float) -> None:
         """Send what is held: of the providers set up here, or of the application's."""
@@ -145,7 +140,8 @@ class OTelTelemetry(Telemetry):
         tracer = self._tracer()
         if tracer is None:
             return None
-        if self._job_spans is None or self._job_spans[0] is not tracer:
+        spans = self._job_spans
+        if spans is None or spans.tracer is not tracer:
             from opentelemetry.sdk.trace import Tracer as SdkTracer
 
             from rrq_otel.job_spans import JobSpans
@@ -153,9 +149,8 @@ class OTelTelemetry(Telemetry):
             if not isinstance(tracer, SdkTracer):
                 # The span's id must be chosen before it is made, which only the SDK allows.
                 return None
-            spans = JobSpans(NAME, tracer, _scope(), self.service_name)
-            self._job_spans = (tracer, spans)
-        return self._job_spans[1]
+            spans = self._job_spans = JobSpans(NAME, tracer, _scope(), self.service_name)
+        return spans
 
 
 def _scope() -> Any:

@@ -1,6 +1,7 @@
 """Reading and writing propagation headers: by the global propagator, W3C's being written out here.
 
-OpenTelemetry's propagators take ten times as long, and each job in a worker needs them twice.
+OpenTelemetry's propagators take ten times as long, and each job in a worker needs them twice. A
+span is a `plain_traceparent` here, whatever the propagator's own headers are.
 """
 
 from __future__ import annotations
@@ -9,11 +10,22 @@ from collections.abc import Mapping
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+)
 
-from rrq.telemetry.identity import TraceParent
+from rrq.telemetry.identity import TraceParent, is_sampled, plain_traceparent
 
 _W3C = {"traceparent", "tracestate", "baggage"}
+_FLAGS = (TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED))
+
+[_SPAN_KEY] = trace.set_span_in_context(INVALID_SPAN, Context())
+"""Where a context has its span: to set it so takes a third of the time."""
 
 _looked_at: tuple[object, bool] = (None, False)
 
@@ -27,61 +39,47 @@ def is_w3c() -> bool:
     return _looked_at[1]
 
 
-def parent_in(headers: Mapping[str, str]) -> SpanContext | None:
-    """The span that these headers name, or None."""
+def parent_in(headers: Mapping[str, str]) -> tuple[str | None, TraceState | None]:
+    """The span that these headers name, and the state of its trace, if it has any."""
     if is_w3c():
-        return _w3c_parent(headers)
+        parent = plain_traceparent(headers.get("traceparent"))
+        state = headers.get("tracestate")
+        return parent, TraceState.from_header([state]) if parent and state else None
     found = trace.get_current_span(propagate.extract(headers, Context())).get_span_context()
-    return found if found.is_valid else None
+    if not found.is_valid:
+        return None, None
+    plain = str(TraceParent(found.trace_id, found.span_id, found.trace_flags))
+    return plain, found.trace_state or None
 
 
-def span_told(headers: Mapping[str, str], parent: SpanContext | None) -> SpanContext | None:
-    """The span of our own that `headers_for` told of; it has the parent's trace state."""
-    state = parent.trace_state if parent is not None else None
-    if is_w3c():
-        told = TraceParent.parsed(headers.get("traceparent"))
-        if told is None:
-            return None
-        return SpanContext(told.trace_id, told.span_id, False, TraceFlags(told.flags), state)
-    found = parent_in(headers)
-    if found is None:
-        return None
-    return SpanContext(found.trace_id, found.span_id, False, found.trace_flags, state)
+def told_in(headers: Mapping[str, str]) -> str | None:
+    """The span of our own that `headers_for` told of."""
+    return headers.get("traceparent") if is_w3c() else parent_in(headers)[0]
 
 
-def context_in(headers: Mapping[str, str]) -> tuple[Context, SpanContext | None]:
-    """The context that these headers carry, with its baggage, and the span that they name."""
-    if is_w3c() and "baggage" not in headers:
-        parent = _w3c_parent(headers)
-        if parent is None:
-            return Context(), None
-        return trace.set_span_in_context(NonRecordingSpan(parent), Context()), parent
-    context = propagate.extract(headers, Context())
-    found = trace.get_current_span(context).get_span_context()
-    return context, found if found.is_valid else None
-
-
-def headers_for(span: SpanContext, before: Mapping[str, str]) -> dict[str, str]:
+def headers_for(plain: str, before: Mapping[str, str]) -> dict[str, str]:
     """The headers that name this span as the parent, where `before` stood until now."""
     if is_w3c():
-        return {"traceparent": str(TraceParent(span.trace_id, span.span_id, span.trace_flags))}
+        return {"traceparent": plain}
     headers: dict[str, str] = {}
-    context = trace.set_span_in_context(
-        NonRecordingSpan(span), propagate.extract(before, Context())
-    )
-    propagate.inject(headers, context)
+    span = NonRecordingSpan(span_context(plain, parent_in(before)[1], is_remote=False))
+    propagate.inject(headers, trace.set_span_in_context(span, propagate.extract(before, Context())))
     return headers
 
 
-def _w3c_parent(headers: Mapping[str, str]) -> SpanContext | None:
-    parsed = TraceParent.parsed(headers.get("traceparent"))
-    if parsed is None:
-        return None
-    state = headers.get("tracestate")
-    return SpanContext(
-        parsed.trace_id,
-        parsed.span_id,
-        True,
-        TraceFlags(parsed.flags),
-        TraceState.from_header([state]) if state else None,
-    )
+def context_in(headers: Mapping[str, str]) -> Context:
+    """The context that these headers carry, with its parent and its baggage."""
+    return propagate.extract(headers, Context())
+
+
+def context_with(span: Span, headers: Mapping[str, str]) -> Context:
+    """The context that these headers carry, with this span as the current one."""
+    if is_w3c() and "baggage" not in headers:
+        return Context({_SPAN_KEY: span})
+    return trace.set_span_in_context(span, context_in(headers))
+
+
+def span_context(plain: str, state: TraceState | None, *, is_remote: bool) -> SpanContext:
+    """A span as OpenTelemetry's API has it."""
+    flags = _FLAGS[is_sampled(plain)]
+    return SpanContext(int(plain[3:35], 16), int(plain[36:52], 16), is_remote, flags, state)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from rrq_otel.wire import encoded
+from rrq_otel.request import encoded
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk.trace import Event
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import (
-    Link,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    TraceState,
-)
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from rrq.telemetry import identity
-from rrq.telemetry.identity import TraceParent
-from rrq_otel import carrier, semantics
-from rrq_otel.lean_span import KeptAttributes, LeanSpan
+from rrq.telemetry.identity import TraceParent, is_sampled
+from rrq_otel import carrier, semantics, wire
+from rrq_otel.lean_span import LeanSpan, Pattern, Patterns, encoded_identity, encoded_place
 from rrq_otel.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.sdk.trace import Tracer
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import TraceState
 
     from rrq.telemetry import Attempt, FinishedJob, StartedJob
 
-_FAILED = Status(StatusCode.ERROR)
 _UNSET = Status()
 
 _EVENTS = {
@@ -59,105 +52,47 @@ class JobSpans:
         scope: InstrumentationScope,
         service_name: str | None = None,
     ) -> None:
+        self.tracer = tracer
+        self.scope = scope
+        self.resource = tracer.resource
+        self.patterns = Patterns(self._pattern)
         self._backend = backend
         self._sampling = Sampling(tracer.sampler)
         self._processor = tracer.span_processor
-        self._resource = tracer.resource
-        self._scope = scope
         self._service_name = service_name
-        self._kept = KeptAttributes(self._attributes)
 
     def headers(self, job: StartedJob) -> Mapping[str, str]:
         """What the executor is told of the attempt's span."""
-        if self._sampling.follows_parent and carrier.is_w3c():
-            parent = TraceParent.parsed(job.trace_context.get("traceparent"))
-            if parent is not None:
-                span_id = identity.span_id(self._backend, job.job_id, job.lease_token)
-                flags = parent.flags & TraceFlags.SAMPLED
-                return {"traceparent": str(TraceParent(parent.trace_id, span_id, flags))}
-        _, own = self._spans_of(job)
-        return carrier.headers_for(own, job.trace_context)
+        parent, state = carrier.parent_in(job.trace_context)
+        return carrier.headers_for(self._begun(job, parent, state), job.trace_context)
 
     def record(self, attempt: Attempt) -> None:
         """Make the span of an attempt, if it is sampled."""
-        job, finished = attempt.started, attempt.finished
-        parent = carrier.parent_in(job.trace_context)
-        own = carrier.span_told(attempt.carried, parent) if attempt.carried else None
-        if own is None:
-            parent, own = self._spans_of(job)
-        if not own.trace_flags & TraceFlags.SAMPLED:
-            return
-        passing: dict[str, Any] = {
-            **attempt.attributes,
-            "messaging.message.id": job.job_id,
-            "rrq.job_id": job.job_id,
-            "rrq.queue_delay_ms": round(job.queue_delay_ms, 3),
-            "rrq.duration_ms": round(finished.duration_ms, 3),
-        }
-        events: tuple[Event, ...] = ()
-        status = _UNSET
-        if finished.outcome != "success":
-            events = _events(finished)
-            status = _status(finished)
-            if finished.retry_delay_ms is not None:
-                passing["rrq.retry_delay_ms"] = round(finished.retry_delay_ms, 3)
-            if finished.error_message is not None:
-                passing["rrq.error_message"] = semantics.short(finished.error_message)
-            if finished.error_type:
-                passing["error.type"] = finished.error_type
-        self._processor.on_end(
-            LeanSpan(
-                semantics.JOB,
-                context=own,
-                parent=parent,
-                resource=self._resource,
-                scope=self._scope,
-                kind=SpanKind.CONSUMER,
-                kept=self._kept.get(
-                    job.queue_name,
-                    job.function_name,
-                    job.executor_name,
-                    job.worker_id,
-                    job.attempt,
-                    job.timeout_seconds,
-                    finished.outcome,
-                    finished.reason,
-                ),
-                passing=passing,
-                events=events,
-                links=self._links(job, own),
-                status=status,
-                start_ns=job.started_ns,
-                end_ns=finished.ended_ns,
-            )
-        )
+        job = attempt.started
+        parent, state = carrier.parent_in(job.trace_context)
+        own = carrier.told_in(attempt.carried) or self._begun(job, parent, state)
+        if is_sampled(own):
+            self._processor.on_end(JobSpan(self, attempt, own, parent, state))
 
-    def _spans_of(self, job: StartedJob) -> tuple[SpanContext | None, SpanContext]:
-        """The producer's span, if there is one, and the attempt's."""
-        parent = carrier.parent_in(job.trace_context)
-        trace_id = parent.trace_id if parent else identity.trace_id(job)
-        flags = self._sampling.flags(parent, trace_id, semantics.JOB, SpanKind.CONSUMER)
-        own = SpanContext(
-            trace_id,
-            identity.span_id(self._backend, job.job_id, job.lease_token),
-            False,
-            TraceFlags(flags),
-            parent.trace_state if parent else _NO_STATE,
-        )
-        return parent, own
-
-    def _links(self, job: StartedJob, own: SpanContext) -> tuple[Link, ...]:
+    def span_before(self, job: StartedJob, own: str) -> str | None:
+        """The span of the run before, which is of the same trace; None if there was none."""
         if job.previous_lease_token is None:
-            return ()
-        before = SpanContext(
-            own.trace_id,
-            identity.span_id(self._backend, job.job_id, job.previous_lease_token),
-            True,
-            own.trace_flags,
-        )
-        return (Link(before, {"rrq.link": "previous_attempt"}),)
+            return None
+        span_id = identity.span_id(self._backend, job.job_id, job.previous_lease_token)
+        return f"{own[:36]}{span_id:016x}{own[52:]}"
 
-    def _attributes(
+    def _begun(self, job: StartedJob, parent: str | None, state: TraceState | None) -> str:
+        """The attempt's span, by what is known when it begins."""
+        span_id = identity.span_id(self._backend, job.job_id, job.lease_token)
+        if parent is not None and self._sampling.follows_parent:
+            return f"{parent[:36]}{span_id:016x}-0{is_sampled(parent):d}"
+        trace_id = int(parent[3:35], 16) if parent else identity.trace_id(job)
+        sampled = self._sampling.is_sampled(
+            parent, state, trace_id, semantics.JOB, SpanKind.CONSUMER
+        )
+        return str(TraceParent(trace_id, span_id, sampled))
+
+    def _pattern(
         self,
         queue_name: str,
         function_name: str,
@@ -167,7 +102,7 @@ class JobSpans:
         timeout_seconds: float,
         outcome: str,
         reason: str | None,
-    ) -> dict[str, Any]:
+    ) -> Pattern:
         attributes = semantics.messaging("process", queue_name, "consumer", self._service_name)
         attributes |= {
             "rrq.function": function_name,
@@ -180,20 +115,131 @@ class JobSpans:
             attributes["rrq.executor"] = executor_name
         if reason:
             attributes["rrq.reason"] = reason
-        return attributes
+        own = {*semantics.identity(""), "rrq.queue_delay_ms", "rrq.duration_ms"}
+        return Pattern(semantics.JOB, SpanKind.CONSUMER, attributes, frozenset(own))
+
+
+class JobSpan(LeanSpan):
+    """The span of an attempt that has ended.
+
+    Args:
+        own, parent: the ids, as a `plain_traceparent` each.
+    """
+
+    def __init__(
+        self,
+        spans: JobSpans,
+        attempt: Attempt,
+        own: str,
+        parent: str | None,
+        state: TraceState | None,
+    ) -> None:
+        self._resource = spans.resource
+        self._instrumentation_scope = spans.scope
+        self._spans = spans
+        self._attempt = attempt
+        self._own = own
+        self._above = parent
+        self._state = state
+
+    def encoded(self) -> bytes | None:
+        """An attempt that succeeded, the first of its job, has nothing out of the ordinary."""
+        job, finished = self._attempt.started, self._attempt.finished
+        is_ordinary = (
+            finished.outcome == "success"
+            and job.previous_lease_token is None
+            and self._state is None
+        )
+        if not is_ordinary:
+            return None
+        pattern = self._pattern()
+        if not pattern.takes(self._attempt.attributes):
+            return None
+        more = wire.encoded_attributes(self._attempt.attributes)
+        own, parent = self._own, self._above
+        place = encoded_place(
+            bytes.fromhex(own[3:35]),
+            bytes.fromhex(own[36:52]),
+            bytes.fromhex(parent[36:52]) if parent else None,
+            job.started_ns,
+            finished.ended_ns,
+        )
+        figures = _FIGURES.pack(
+            _DELAY, round(job.queue_delay_ms, 3), _DURATION, round(finished.duration_ms, 3)
+        )
+        return b"".join((place, pattern.encoded, encoded_identity(job.job_id), figures, more))
+
+    def _pattern(self) -> Pattern:
+        job, finished = self._attempt.started, self._attempt.finished
+        return self._spans.patterns.get(
+            job.queue_name,
+            job.function_name,
+            job.executor_name,
+            job.worker_id,
+            job.attempt,
+            job.timeout_seconds,
+            finished.outcome,
+            finished.reason,
+        )
+
+    def _whole(self) -> ReadableSpan:
+        job, finished = self._attempt.started, self._attempt.finished
+        pattern = self._pattern()
+        before = self._spans.span_before(job, self._own)
+        links = []
+        if before is not None:
+            context = carrier.span_context(before, None, is_remote=True)
+            links.append(Link(context, {"rrq.link": "previous_attempt"}))
+        return ReadableSpan(
+            pattern.name,
+            context=carrier.span_context(self._own, self._state, is_remote=False),
+            parent=carrier.span_context(self._above, self._state, is_remote=True)
+            if self._above
+            else None,
+            resource=self._resource,
+            attributes={
+                **pattern.attributes,
+                **self._attempt.attributes,
+                **semantics.identity(job.job_id),
+                **_figures(job, finished),
+            },
+            events=_events(finished),
+            links=links,
+            kind=pattern.kind,
+            status=_status(finished),
+            start_time=job.started_ns,
+            end_time=finished.ended_ns,
+            instrumentation_scope=self._instrumentation_scope,
+        )
+
+
+def _figures(job: StartedJob, finished: FinishedJob) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "rrq.queue_delay_ms": round(job.queue_delay_ms, 3),
+        "rrq.duration_ms": round(finished.duration_ms, 3),
+    }
+    if finished.retry_delay_ms is not None:
+        figures["rrq.retry_delay_ms"] = round(finished.retry_delay_ms, 3)
+    if finished.outcome != "success" and finished.error_message is not None:
+        figures["rrq.error_message"] = semantics.short(finished.error_message)
+    if finished.outcome != "success" and finished.error_type:
+        figures["error.type"] = finished.error_type
+    return figures
 
 
 def _status(finished: FinishedJob) -> Status:
     """An attempt that asked for a retry, or was cancelled or released, is no error."""
     is_asked_for = finished.outcome == "retry" and finished.reason == "retry"
-    if is_asked_for or finished.outcome in ("cancelled", "released"):
+    if is_asked_for or finished.outcome in ("success", "cancelled", "released"):
         return _UNSET
     if finished.error_message is None:
-        return _FAILED
+        return Status(StatusCode.ERROR)
     return Status(StatusCode.ERROR, semantics.short(finished.error_message))
 
 
 def _events(finished: FinishedJob) -> tuple[Event, ...]:
+    if finished.outcome == "success":
+        return ()
     at_ns = finished.ended_ns
     told: dict[str, Any] = {}
     if finished.reason:
@@ -214,4 +260,11 @@ def _events(finished: FinishedJob) -> tuple[Event, ...]:
 
 
 _KINDS_OF_ERROR = {"timeout": "Timeout", "lost": "ExecutorLost"}
-_NO_STATE = TraceState()
+
+
+def _up_to_value(name: str) -> bytes:
+    return wire.encoded_attributes({name: 0.0})[:-8]
+
+
+_DELAY, _DURATION = _up_to_value("rrq.queue_delay_ms"), _up_to_value("rrq.duration_ms")
+_FIGURES = struct.Struct(f"<{len(_DELAY)}sd{len(_DURATION)}sd")

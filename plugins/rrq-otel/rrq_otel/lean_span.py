@@ -1,87 +1,139 @@
-"""`LeanSpan`: an ended span most of whose attributes are those of many others, kept once."""
+"""`LeanSpan`: a span of RRQ's, kept as what it was made of until somebody reads more of it.
+
+To make all parts of a span of OpenTelemetry's SDK costs as much as all the rest of a job. An
+exporter that writes RRQ's spans by `encoded` needs none of them; whoever looks at such a span in
+another way finds it whole.
+"""
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
 
-MOST_KEPT = 1024
+from rrq_otel import semantics, wire
 
+MOST_PATTERNS = 1024
 
-class Kept:
-    """Attributes that many spans share, and their bytes."""
-
-    __slots__ = ("attributes", "encoded")
-
-    def __init__(self, attributes: dict[str, Any]) -> None:
-        from rrq_otel.wire import encoded_attributes
-
-        self.attributes = attributes
-        self.encoded = encoded_attributes(attributes)
-
-
-class KeptAttributes:
-    """Finds the kept attributes again by what they were made of."""
-
-    def __init__(self, made_of: Callable[..., dict[str, Any]]) -> None:
-        self._made_of = made_of
-        self._known: dict[Hashable, Kept] = {}
-
-    def get(self, *parts: Hashable) -> Kept:
-        """Those that are made of these parts."""
-        kept = self._known.get(parts)
-        if kept is None:
-            if len(self._known) >= MOST_KEPT:
-                self._known.clear()
-            kept = self._known[parts] = Kept(self._made_of(*parts))
-        return kept
+_becoming_whole = Lock()
 
 
 class LeanSpan(ReadableSpan):
-    """An ended span for span processors, made without a tracer.
+    """A span whose constructor keeps only what it was given.
 
-    Attributes:
-        kept: the attributes that it shares with others.
-        passing: its own.
+    It needs `_resource` and `_instrumentation_scope`; all other parts of a `ReadableSpan` come of
+    `_whole`, when the first of them is asked for. It is always of a trace that is sampled.
     """
 
+    def encoded(self) -> bytes | None:
+        """The span as OTLP has it; None if it is out of the ordinary, and written as others are."""
+        raise NotImplementedError
+
+    def _whole(self) -> ReadableSpan:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        parts = self.__dict__
+        if name.startswith("_") and not name.startswith("__"):
+            with _becoming_whole:
+                if not self.is_whole:
+                    # What is there already stands, as do the times of a span that runs.
+                    parts.update({**vars(self._whole()), **parts})
+            if name in parts:
+                return parts[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its parts have been made."""
+        return "_name" in self.__dict__
+
+
+class Pattern:
+    """What the spans of many jobs have in common, and its bytes.
+
+    Attributes:
+        own: names of further attributes, which each span has for itself.
+    """
+
+    __slots__ = ("attributes", "encoded", "kind", "name", "own")
+
     def __init__(
-        self,
-        name: str,
-        *,
-        context: SpanContext,
-        parent: SpanContext | None,
-        resource: Resource,
-        scope: InstrumentationScope,
-        kind: SpanKind,
-        kept: Kept,
-        passing: dict[str, Any],
-        events: Sequence[Event],
-        links: Sequence[Link],
-        status: Status,
-        start_ns: int,
-        end_ns: int,
+        self, name: str, kind: SpanKind, attributes: dict[str, Any], own: frozenset[str]
     ) -> None:
-        both: Mapping[str, Any] = ChainMap(passing, kept.attributes)
-        super().__init__(
-            name,
-            context=context,
-            parent=parent,
-            resource=resource,
-            attributes=both,
-            events=events,
-            links=links,
-            kind=kind,
-            status=status,
-            start_time=start_ns,
-            end_time=end_ns,
-            instrumentation_scope=scope,
+        self.name = name
+        self.kind = kind
+        self.attributes = attributes
+        self.own = own
+        self.encoded = wire.encoded_common(name, kind, attributes)
+
+    def takes(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether these can stand beside the pattern's: none of them replaces another."""
+        return not attributes or (
+            attributes.keys().isdisjoint(self.attributes) and self.own.isdisjoint(attributes)
         )
-        self.kept = kept
-        self.passing = passing
+
+
+class Patterns:
+    """Finds a pattern again by what it was made of."""
+
+    def __init__(self, made_of: Callable[..., Pattern]) -> None:
+        self._made_of = made_of
+        self._known: dict[Hashable, Pattern] = {}
+
+    def get(self, *parts: Hashable) -> Pattern:
+        """The pattern that is made of these parts."""
+        pattern = self._known.get(parts)
+        if pattern is None:
+            if len(self._known) >= MOST_PATTERNS:
+                self._known.clear()
+            pattern = self._known[parts] = self._made_of(*parts)
+        return pattern
+
+
+def encoded_place(
+    trace_id: bytes, span_id: bytes, parent_id: bytes | None, start_ns: int, end_ns: int
+) -> bytes:
+    """Where a span stands in its trace, below a parent in another process, and when."""
+    if parent_id is None:
+        return _ROOT.pack(
+            b"\x0a\x10", trace_id, b"\x12\x08", span_id, 0x39, start_ns, 0x41, end_ns, *_ROOT_FLAGS
+        )
+    return _CHILD.pack(
+        b"\x0a\x10",
+        trace_id,
+        b"\x12\x08",
+        span_id,
+        b"\x22\x08",
+        parent_id,
+        0x39,
+        start_ns,
+        0x41,
+        end_ns,
+        *_CHILD_FLAGS,
+    )
+
+
+def encoded_identity(job_id: str) -> bytes:
+    """The attributes of `semantics.identity`."""
+    text = job_id.encode(errors="replace")
+    before, between = _around_ids(len(text))
+    return before + text + between + text
+
+
+@lru_cache(maxsize=256)
+def _around_ids(size: int) -> tuple[bytes, bytes]:
+    """What stands before and between the two ids, which depends on nothing but their length."""
+    first, second = (wire.encoded_attributes({name: "-" * size}) for name in semantics.identity(""))
+    return first[: len(first) - size], second[: len(second) - size]
+
+
+_ROOT = struct.Struct("<2s16s2s8sBQBQBBI")
+_CHILD = struct.Struct("<2s16s2s8s2s8sBQBQBBI")
+_ROOT_FLAGS = (0x85, 0x01, wire.HAS_IS_REMOTE)
+_CHILD_FLAGS = (0x85, 0x01, wire.HAS_IS_REMOTE | wire.IS_REMOTE)

@@ -1,4 +1,4 @@
-"""Whether a span is sampled, without asking a sampler that only repeats its parent's answer."""
+"""Whether a span is sampled, without asking a sampler whose answer is known."""
 
 from __future__ import annotations
 
@@ -7,32 +7,45 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan
+
+from rrq.telemetry.identity import is_sampled
+from rrq_otel import carrier
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
-
-_SAMPLED = Decision.RECORD_AND_SAMPLE
+    from opentelemetry.trace import SpanKind, TraceState
 
 
 class Sampling:
-    """One sampler's decisions on RRQ's spans."""
+    """One sampler's decisions on RRQ's spans.
+
+    Attributes:
+        follows_parent: whether it does no more than to repeat what was decided on the parent.
+    """
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        told = sampler.get_description()
+        told: str = ""
+        if isinstance(sampler, ParentBased):
+            told = sampler.get_description()  # type: ignore[no-untyped-call]  # of the SDK
         self.follows_parent = (
-            isinstance(sampler, ParentBased)
-            and "remoteParentSampled:AlwaysOnSampler" in told
+            "remoteParentSampled:AlwaysOnSampler" in told
             and "remoteParentNotSampled:AlwaysOffSampler" in told
         )
+        self._takes_every_root = "root:AlwaysOnSampler" in told
 
-    def flags(self, parent: SpanContext | None, trace_id: int, name: str, kind: SpanKind) -> int:
-        """The trace flags of a new span."""
+    def is_sampled(
+        self, parent: str | None, state: TraceState | None, trace_id: int, name: str, kind: SpanKind
+    ) -> bool:
+        """Whether a new span is to be recorded and exported."""
+        if parent is None and self._takes_every_root:
+            return True
         if parent is not None and self.follows_parent:
-            return parent.trace_flags & TraceFlags.SAMPLED
+            return is_sampled(parent)
         context = Context()
         if parent is not None:
-            context = trace.set_span_in_context(NonRecordingSpan(parent), context)
+            above = carrier.span_context(parent, state, is_remote=True)
+            context = trace.set_span_in_context(NonRecordingSpan(above), context)
         result = self._sampler.should_sample(context, trace_id, name, kind)
-        return TraceFlags.SAMPLED if result.decision is _SAMPLED else TraceFlags.DEFAULT
+        return result.decision is Decision.RECORD_AND_SAMPLE

@@ -116,13 +116,17 @@ def _resource(service_name: str, environment: Mapping[str, str]) -> Resource:
 
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from rrq_otel.processing import Processors, SpanBatches
+
+    processors = Processors()
     # At exit it would wait for the collector for as long as that takes.
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider = TracerProvider(
+        resource=resource, shutdown_on_exit=False, active_span_processor=processors
+    )
     for exporter in exporters:
         provider.add_span_processor(
-            BatchSpanProcessor(
+            SpanBatches(
                 exporter,
                 max_queue_size=_unless_said("OTEL_BSP_MAX_QUEUE_SIZE", QUEUED_SPANS),
                 max_export_batch_size=_unless_said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SPANS),

@@ -1,26 +1,19 @@
-"""`encoded`: spans as an OTLP request, byte by byte.
+"""`encoded_span`: a span as OTLP has it, byte by byte.
 
 OpenTelemetry's own encoder builds a Python object for every attribute, which costs ten times as
-much as the job. Most attributes of RRQ's spans recur: here their bytes are kept.
+much as the job. Here the bytes of attributes that recur are kept, and RRQ's own spans know how
+they are written.
 """
 
 from __future__ import annotations
 
 import struct
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rrq_otel.lean_span import LeanSpan
-
 if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext
-
-SPANS_IN_A_ROW = 40
-"""After these the thread lets the event loop have the interpreter for a moment."""
+    from opentelemetry.trace import Link, SpanContext, SpanKind
 
 MOST_KEPT = 4096
 LONGEST_KEPT = 64
@@ -28,47 +21,11 @@ LONGEST_KEPT = 64
 _PASSING = frozenset({"rrq.job_id", "messaging.message.id"})
 """Attributes that no two spans share, of which nothing is kept."""
 
-_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
+HAS_IS_REMOTE, IS_REMOTE = 0x100, 0x200
 
 
-def encoded(spans: Sequence[ReadableSpan]) -> bytes:
-    """An `ExportTraceServiceRequest` with these spans."""
-    resources: dict[int, Resource] = {}
-    scopes: dict[int, InstrumentationScope | None] = {}
-    by_origin: dict[int, dict[int, list[bytes]]] = {}
-    for count, span in enumerate(spans, 1):
-        resource, scope = span.resource, span.instrumentation_scope
-        by_scope = by_origin.setdefault(id(resource), {})
-        of_scope = by_scope.get(id(scope))
-        if of_scope is None:
-            resources[id(resource)], scopes[id(scope)] = resource, scope
-            of_scope = by_scope[id(scope)] = []
-        of_scope.append(_field(0x12, _span(span)))
-        if count % SPANS_IN_A_ROW == 0:
-            time.sleep(0)
-    return b"".join(
-        _field(
-            0x0A,
-            _field(0x0A, _attributes(0x0A, resources[origin].attributes))
-            + b"".join(
-                _field(0x12, _scope_spans(scopes[scope], of_scope))
-                for scope, of_scope in by_scope.items()
-            )
-            + _text(0x1A, resources[origin].schema_url),
-        )
-        for origin, by_scope in by_origin.items()
-    )
-
-
-def _scope_spans(scope: InstrumentationScope | None, spans: list[bytes]) -> bytes:
-    if scope is None:
-        return _field(0x0A, b"") + b"".join(spans)
-    named = _field(0x0A, scope.name.encode()) + _text(0x12, scope.version)
-    head = _field(0x0A, named + _attributes(0x1A, scope.attributes))
-    return head + b"".join(spans) + _text(0x1A, scope.schema_url)
-
-
-def _span(span: ReadableSpan) -> bytes:
+def encoded_span(span: ReadableSpan) -> bytes:
+    """A `Span` of OTLP, without its tag and length."""
     context, parent, status = span.context, span.parent, span.status
     parts = [
         b"\x0a\x10",
@@ -77,27 +34,23 @@ def _span(span: ReadableSpan) -> bytes:
         context.span_id.to_bytes(8),
     ]
     if context.trace_state:
-        parts.append(_text(0x1A, context.trace_state.to_header()))
+        parts.append(text(0x1A, context.trace_state.to_header()))
     if parent is not None:
         parts += (b"\x22\x08", parent.span_id.to_bytes(8))
-    parts.append(_text(0x2A, span.name))
-    parts.append(_KINDS[span.kind.value])
+    parts += (text(0x2A, span.name), _KINDS[span.kind.value])
     parts.append(_TIMES.pack(0x39, span.start_time or 0, 0x41, span.end_time or 0))
-    if isinstance(span, LeanSpan):
-        parts += (span.kept.encoded, _attributes(0x4A, span.passing))
-    else:
-        parts.append(_attributes(0x4A, span.attributes))
+    parts.append(encoded_attributes(span.attributes))
     parts.append(_count(0x50, span.dropped_attributes))
     if events := span.events:
-        parts += [_field(0x5A, _event(event)) for event in events]
+        parts += [field(0x5A, _event(event)) for event in events]
     parts.append(_count(0x60, span.dropped_events))
     if links := span.links:
-        parts += [_field(0x6A, _link(link)) for link in links]
+        parts += [field(0x6A, _link(link)) for link in links]
     parts.append(_count(0x70, span.dropped_links))
     if status is not None:
         code = status.status_code.value
-        body = _text(0x12, status.description) + (_count(0x18, code) if code else b"")
-        parts.append(_field(0x7A, body))
+        body = text(0x12, status.description) + (_count(0x18, code) if code else b"")
+        parts.append(field(0x7A, body))
     parts.append(_FLAGS.pack(0x85, 0x01, _flags(parent)))
     return b"".join(parts)
 
@@ -105,8 +58,8 @@ def _span(span: ReadableSpan) -> bytes:
 def _event(event: Event) -> bytes:
     return (
         _TIME.pack(0x09, event.timestamp)
-        + _text(0x12, event.name)
-        + _attributes(0x1A, event.attributes)
+        + text(0x12, event.name)
+        + encoded_attributes(event.attributes, 0x1A)
         + _count(0x20, event.dropped_attributes)
     )
 
@@ -115,25 +68,29 @@ def _link(link: Link) -> bytes:
     context = link.context
     state = context.trace_state.to_header() if context.trace_state else ""
     return (
-        _field(0x0A, context.trace_id.to_bytes(16))
-        + _field(0x12, context.span_id.to_bytes(8))
-        + _text(0x1A, state)
-        + _attributes(0x22, link.attributes)
+        field(0x0A, context.trace_id.to_bytes(16))
+        + field(0x12, context.span_id.to_bytes(8))
+        + text(0x1A, state)
+        + encoded_attributes(link.attributes, 0x22)
         + _count(0x28, getattr(link, "dropped_attributes", 0))
         + _TIME_FLAGS.pack(0x35, _flags(context))
     )
 
 
 def _flags(context: SpanContext | None) -> int:
-    return _HAS_IS_REMOTE | (_IS_REMOTE if context is not None and context.is_remote else 0)
+    return HAS_IS_REMOTE | (IS_REMOTE if context is not None and context.is_remote else 0)
 
 
-def encoded_attributes(attributes: Mapping[str, Any]) -> bytes:
-    """The attributes of a span, as they stand in it."""
-    return _attributes(0x4A, attributes)
+def encoded_common(name: str, kind: SpanKind, attributes: Mapping[str, Any]) -> bytes:
+    """What spans have that differ in nothing but ids, times and some attributes; their status is
+    unset."""
+    return b"".join(
+        (text(0x2A, name), _KINDS[kind.value], encoded_attributes(attributes), field(0x7A, b""))
+    )
 
 
-def _attributes(tag: int, attributes: Mapping[str, Any] | None) -> bytes:
+def encoded_attributes(attributes: Mapping[str, Any] | None, tag: int = 0x4A) -> bytes:
+    """Attributes as they stand in a span, or under another tag in something else."""
     if not attributes:
         return b""
     parts = []
@@ -148,28 +105,28 @@ def _attributes(tag: int, attributes: Mapping[str, Any] | None) -> bytes:
             name = (tag, key, kind, value)
             known = _kept.get(name)
             if known is None:
-                known = _field(tag, _pair(key, value))
+                known = field(tag, _pair(key, value))
                 if len(_kept) >= MOST_KEPT:
                     _kept.clear()
                 _kept[name] = known
             parts.append(known)
         else:
-            parts.append(_field(tag, _pair(key, value)))
+            parts.append(field(tag, _pair(key, value)))
     return b"".join(parts)
 
 
 def _pair(key: str, value: Any) -> bytes:
     start = _keys.get(key)
     if start is None:
-        start = _field(0x0A, key.encode(errors="replace"))
+        start = field(0x0A, key.encode(errors="replace"))
         if len(_keys) < MOST_KEPT:
             _keys[key] = start
-    return start + _field(0x12, _value(value))
+    return start + field(0x12, _value(value))
 
 
 def _value(value: Any) -> bytes:
     if isinstance(value, str):
-        return _field(0x0A, value.encode(errors="replace"))
+        return field(0x0A, value.encode(errors="replace"))
     if isinstance(value, bool):
         return b"\x10\x01" if value else b"\x10\x00"
     if isinstance(value, int):
@@ -179,27 +136,31 @@ def _value(value: Any) -> bytes:
     if isinstance(value, float):
         return _DOUBLE.pack(0x21, value)
     if isinstance(value, bytes):
-        return _field(0x3A, value)
+        return field(0x3A, value)
     if isinstance(value, Mapping):
-        pairs = (_field(0x0A, _pair(str(key), one)) for key, one in value.items())
-        return _field(0x32, b"".join(pairs))
+        pairs = (field(0x0A, _pair(str(key), one)) for key, one in value.items())
+        return field(0x32, b"".join(pairs))
     if isinstance(value, Iterable):
-        return _field(0x2A, b"".join(_field(0x0A, _value(one)) for one in value))
+        return field(0x2A, b"".join(field(0x0A, _value(one)) for one in value))
     return b"" if value is None else _value(str(value))
 
 
-def _text(tag: int, text: str | None) -> bytes:
-    return _field(tag, text.encode(errors="replace")) if text else b""
+def text(tag: int, said: str | None) -> bytes:
+    """A field with this text; nothing if there is none."""
+    return field(tag, said.encode(errors="replace")) if said else b""
 
 
 def _count(tag: int, number: int) -> bytes:
     return bytes((tag,)) + _varint(number) if number else b""
 
 
-def _field(tag: int, body: bytes) -> bytes:
+def field(tag: int, body: bytes) -> bytes:
+    """A field of any length: its tag, its length, and the body."""
     size = len(body)
     if size < 128:
         return _HEADS[tag][size] + body
+    if size < 16384:
+        return bytes((tag, size & 0x7F | 0x80, size >> 7)) + body
     return bytes((tag,)) + _varint(size) + body
 
 

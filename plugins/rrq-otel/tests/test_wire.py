@@ -22,8 +22,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from rrq_otel.lean_span import Kept, LeanSpan
-from rrq_otel.wire import encoded
+from rrq_otel.request import encoded
 
 CONTEXT = SpanContext(2**127 + 5, 2**63 + 7, False, TraceFlags(1))
 PARENT = SpanContext(2**127 + 5, 9, True, TraceFlags(1), TraceState([("a", "1"), ("b", "2")]))
@@ -117,35 +116,3 @@ def test_a_span_that_the_sdk_made_and_whose_limits_it_exceeded() -> None:
     [ended] = exporter.get_finished_spans()
     assert ended.dropped_attributes
     assert_same(ended)
-
-
-def test_a_lean_span_is_encoded_as_the_whole_that_it_is() -> None:
-    fields: dict[str, Any] = {
-        "context": CONTEXT,
-        "parent": PARENT,
-        "resource": RESOURCE,
-        "kind": SpanKind.CONSUMER,
-        "events": (),
-        "links": (),
-        "status": Status(),
-    }
-    lean = LeanSpan(
-        "rrq.job",
-        scope=SCOPE,
-        kept=Kept({"rrq.queue": "default", "rrq.attempt": 1}),
-        passing={"rrq.job_id": "j1", "rrq.duration_ms": 2.5},
-        start_ns=1,
-        end_ns=2,
-        **fields,
-    )
-    attributes = {
-        "rrq.queue": "default",
-        "rrq.attempt": 1,
-        "rrq.job_id": "j1",
-        "rrq.duration_ms": 2.5,
-    }
-    whole = span(**fields, attributes=attributes, start_time=1, end_time=2)
-    assert dict(lean.attributes or {}) == attributes
-    assert ExportTraceServiceRequest.FromString(encoded([lean])) == encode_spans([whole])
-    # Whoever prints spans sees a whole one, too.
-    assert '"rrq.queue": "default"' in lean.to_json()
