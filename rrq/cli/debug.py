@@ -9,6 +9,7 @@ import typer
 from rrq.cli import candidates, options, render
 from rrq.cli.groups import command_group
 from rrq.hookspecs import hookimpl
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.debug.load import LoadReport
@@ -141,7 +142,7 @@ def generate_jobs(
 
     totals, names = session(config, redis_dsn, ask)
     shown = ", ".join(f"{total} {one.value}" for one, total in totals.items())
-    render.note(f"Wrote {_counted(count, 'job')} ({shown}); queues {', '.join(names)}.")
+    render.note(f"Wrote {counted(count, 'job')} ({shown}); queues {', '.join(names)}.")
     render.note("`rrq debug clear` takes them away again.")
 
 
@@ -169,7 +170,7 @@ def generate_workers(
 
         stopping = asyncio.Event()
         with on_signals(stopping.set, stopping.set):
-            render.note(f"{_counted(count, 'worker')} for {duration:g} s; Ctrl-C ends it earlier.")
+            render.note(f"{counted(count, 'worker')} for {duration:g} s; Ctrl-C ends it earlier.")
             await show_fake_workers(store, ids, duration_seconds=duration, stopping=stopping)
 
     session(config, redis_dsn, ask)
@@ -284,12 +285,12 @@ def clear(
         render.note(f"Nothing at {address} matches {pattern}.")
         return
     if not confirm:
-        what = f"{_counted(len(found.jobs), 'job')} and {_counted(len(found.workers), 'worker')}"
+        what = f"{counted(len(found.jobs), 'job')} and {counted(len(found.workers), 'worker')}"
         options.confirm(f"Delete {what} that match {pattern} at {address}?")
     cleared = session(config, redis_dsn, lambda store: clearing.clear(store, pattern))
     render.note(
-        f"Deleted {_counted(cleared.keys, 'key')}, and {cleared.entries} ids from queues, "
-        "leases and dead letter queues."
+        f"Deleted {counted(cleared.keys, 'key')}, and {counted(cleared.entries, 'id')} from "
+        "queues, leases and dead letter queues."
     )
 
 
@@ -318,7 +319,3 @@ def _status(name: str) -> JobStatus:
 def _check_queues(store: JobStore, queues: list[str]) -> None:
     if not all(map(store.keys.bare_queue, queues)):
         raise typer.BadParameter("a queue needs a name.", param_hint="--queue")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

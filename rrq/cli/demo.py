@@ -9,6 +9,7 @@ import typer
 
 from rrq.cli import options, render
 from rrq.hookspecs import hookimpl
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.demo.run import DemoRun
@@ -47,7 +48,9 @@ def demo(
     folder, files = standard_library()
     files = files[:limit]
     with EmbeddedRedis(tcp=keep) as server:
-        render.note(f"{server.version()} at {server.dsn}, {len(files)} modules in {folder}")
+        render.note(
+            f"{server.version()} at {server.dsn}, {counted(len(files), 'module')} in {folder}"
+        )
         done = asyncio.run(run_demo(server.dsn, folder, files, server.directory, render.progress))
         show(done)
         if keep:

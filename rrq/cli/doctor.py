@@ -10,6 +10,7 @@ import typer
 from rrq.cli import options, render
 from rrq.cli.sentences import sentences
 from rrq.hookspecs import hookimpl
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.doctor.examination import Examination
@@ -69,7 +70,7 @@ def doctor(
         if not json:
             _show_plan(mendable)
         if not yes:
-            options.confirm(f"Mend {_counted(mendable)}?")
+            options.confirm(f"Mend {counted(len(mendable), 'finding')}?")
 
         async def mend(store: JobStore) -> list[Finding]:
             from rrq.doctor.repair import repair as mend_all
@@ -91,8 +92,9 @@ def doctor(
 def _show(examination: Examination) -> None:
     looked_at = examination.looked_at
     scale = (
-        f"{looked_at.keys} keys, {looked_at.jobs} jobs, {looked_at.queued} queued ids, "
-        f"{looked_at.leased} leases and {looked_at.dead} dead letters were looked at"
+        f"{counted(looked_at.keys, 'key')}, {counted(looked_at.jobs, 'job')}, "
+        f"{counted(looked_at.queued, 'queued id')}, {counted(looked_at.leased, 'lease')} and "
+        f"{counted(looked_at.dead, 'dead letter')} were looked at"
     )
     findings = examination.findings
     if not findings and examination.is_complete:
@@ -113,7 +115,7 @@ def _show(examination: Examination) -> None:
                 (f"{count} {kind}", by_kind[kind].meaning) for kind, count in counts.most_common()
             ],
         )
-    render.note(f"{len(findings)} {'is' if len(findings) == 1 else 'are'} wrong: {scale}.")
+    render.note(f"{counted(len(findings), 'is', 'are')} wrong: {scale}.")
     if not examination.is_complete:
         render.note("There may be more: --limit was reached. See `rrq doctor --help`.")
 
@@ -133,22 +135,20 @@ def _show_plan(mendable: list[Finding]) -> None:
 def _tell(findings: tuple[Finding, ...], mended: list[Finding]) -> None:
     left = [one for one in findings if not one.remedy]
     changed = len(findings) - len(mended) - len(left)
-    print(f"Mended {_counted(mended)}.")
+    print(f"Mended {counted(len(mended), 'finding')}.")
     if changed:
         render.note(
             f"{changed} changed meanwhile and {'was' if changed == 1 else 'were'} left alone: "
             "run `rrq doctor` again."
         )
     if left:
-        render.note(f"{_counted(left)} cannot be mended safely: {_what_is_left(left)}.")
+        render.note(
+            f"{counted(len(left), 'finding')} cannot be mended safely: {_what_is_left(left)}."
+        )
 
 
 def _what_is_left(left: list[Finding]) -> str:
     return ", ".join(f"{n} {kind}" for kind, n in Counter(one.kind for one in left).most_common())
-
-
-def _counted(findings: list[Finding]) -> str:
-    return f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
 
 
 def _as_json(examination: Examination, mended: list[Finding], repaired: bool) -> dict[str, Any]:

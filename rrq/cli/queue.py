@@ -11,6 +11,7 @@ from rrq.cli.groups import command_group
 from rrq.exc import MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
 from rrq.suggestion import did_you_mean
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -114,7 +115,9 @@ def inspect(
     ]
     columns = ["number", "id", "function", "status", "scheduled", "retries"]
     shown = render.printable(size.name)
-    empty = f"{size.waiting} jobs wait in {shown}." if size.waiting else f"No job waits in {shown}."
+    empty = f"No job waits in {shown}."
+    if size.waiting:
+        empty = f"{counted(size.waiting, 'job waits', 'jobs wait')} in {shown}."
     render.table(columns, rows, json=json, empty=empty)
     if rows and not json:
         render.note(f"Showing {offset + 1}-{offset + len(rows)} of {size.waiting}.")

@@ -17,6 +17,7 @@ from rrq.doctor.keyspace import Keyspace
 from rrq.doctor.kinds import Finding
 from rrq.doctor.looking import Claim, FirstLooks
 from rrq.doctor.walking import AT_ONCE, Progress, Walks, silently
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.store.store import JobStore
@@ -221,7 +222,7 @@ class _Examiner:
             self._dead.add(hash(job_id))
 
     def _expired_letters(self, dlq: str, count: int) -> Finding:
-        detail = f"{count} entr{'y' if count == 1 else 'ies'}"
+        detail = counted(count, "entry", "entries")
         return Finding("dlq-without-hash", self._keys.dlq(dlq), None, detail, count=count)
 
     # -- findings -----------------------------------------------------------------------

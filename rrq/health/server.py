@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rrq.health.facts import ClockFacts, ServerFacts
 from rrq.health.finding import Finding, State, summed_up
+from rrq.wording import counted
 
 OLDEST_REDIS = (6, 2)
 
@@ -91,7 +92,9 @@ def _eviction(server: ServerFacts) -> Finding:
     if policy == "noeviction":
         return Finding("eviction", "ok", "No key is deleted for want of memory.")
     what = "jobs" if policy.startswith("allkeys") else "unique keys, heartbeats and results"
-    evicted = f" {server.evicted_keys} keys were evicted." if server.evicted_keys else ""
+    evicted = ""
+    if server.evicted_keys:
+        evicted = f" {counted(server.evicted_keys, 'key was', 'keys were')} evicted."
     return Finding(
         "eviction",
         "warning",

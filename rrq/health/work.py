@@ -8,6 +8,7 @@ from datetime import datetime
 from rrq.health.facts import Facts, QueueFacts, WorkerFacts
 from rrq.health.finding import Finding, State, named, summed_up
 from rrq.health.server import SKEW_SECONDS
+from rrq.wording import counted
 
 BareName = Callable[[str], str]
 """A queue's name without the prefix of its key: a worker may have written either."""
@@ -99,9 +100,13 @@ def _unserved(facts: Facts, bare_name: BareName) -> Finding:
         why = _why_unserved(workers)
         if queue.due:
             late = _since(queue, facts.now)
-            parts.append(("failed", f"Queue {queue.name} has {_jobs(queue.due)} due{late}; {why}."))
+            parts.append(
+                ("failed", f"Queue {queue.name} has {counted(queue.due, 'job')} due{late}; {why}.")
+            )
         else:
-            parts.append(("warning", f"Queue {queue.name} has {_jobs(queue.waiting)}; {why}."))
+            parts.append(
+                ("warning", f"Queue {queue.name} has {counted(queue.waiting, 'job')}; {why}.")
+            )
     return summed_up("queues", parts, "Every queue with jobs is served.")
 
 
@@ -118,7 +123,7 @@ def _paused(facts: Facts) -> Finding:
     if not paused:
         return Finding("paused queues", "ok", "No queue is paused.")
     waiting = [
-        f"{queue.name} ({_jobs(queue.due)} due{_since(queue, facts.now)})"
+        f"{queue.name} ({counted(queue.due, 'job')} due{_since(queue, facts.now)})"
         if queue.due
         else queue.name
         for queue in paused
@@ -136,8 +141,9 @@ def _abandoned(facts: Facts) -> Finding:
     return Finding(
         "leases",
         "failed",
-        f"{_jobs(facts.abandoned)} of dead workers {'waits' if facts.abandoned == 1 else 'wait'} "
-        "for a living one to take over: start one with `rrq worker run`.",
+        f"{counted(facts.abandoned, 'job')} of dead workers "
+        f"{'waits' if facts.abandoned == 1 else 'wait'} for a living one to take over: start one "
+        "with `rrq worker run`.",
     )
 
 
@@ -149,10 +155,6 @@ def _since(queue: QueueFacts, now: datetime) -> str:
         if seconds >= size:
             return f" since {seconds / size:.0f} {unit}"
     return f" since {seconds:.0f} s"
-
-
-def _jobs(count: int) -> str:
-    return f"{count:,} job{'' if count == 1 else 's'}"
 
 
 def _are(things: Sequence[object]) -> str:

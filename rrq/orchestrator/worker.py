@@ -36,6 +36,7 @@ from rrq.store.keys import WORKER_ID_PREFIX
 from rrq.store.store import JobStore
 from rrq.store.verdict import SettleAnswer, Verdict
 from rrq.telemetry import get_telemetry
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.plugins import Plugins
@@ -253,7 +254,8 @@ class Worker:
         self._status = "stopping"
         self._heartbeat.beat_now()
         if self._dispatch.held:
-            logger.info("Stopping: %d jobs are still running", self._dispatch.running_count)
+            running = counted(self._dispatch.running_count, "job is", "jobs are")
+            logger.info("Stopping: %s still running", running)
         await self._plugins.worker_stopping(self._view())
         await self._executors.stop(
             self.settings.worker_shutdown_grace_period_seconds, self._hurrying

@@ -13,6 +13,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from rrq.telemetry import ExecutorGauges, FanOut, QueueGauges, WorkerGauges
 from rrq.telemetry.flushing import FLUSH_SECONDS, ended
 from rrq.telemetry.relay import Relay
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.orchestrator.lane import Lane
@@ -94,9 +95,9 @@ class WorkerTelemetry:
         for member, relay in self.relays:
             if relay.dropped:
                 logger.warning(
-                    "Telemetry %s: %d calls were dropped, as it did not keep up",
+                    "Telemetry %s: %s dropped, as it did not keep up",
                     member.name,
-                    relay.dropped,
+                    counted(relay.dropped, "call was", "calls were"),
                 )
 
 

@@ -119,7 +119,7 @@ async def test_python_has_nothing_to_complain_about(shop: Place, client: RRQClie
     worker = shop.start("rrq", "worker", "run", PYTHONDEVMODE="1")
     await inside(shop)
     worker.tell(signal.SIGTERM)
-    worker.said("Stopping: 1 jobs are still running")
+    worker.said("Stopping: 1 job is still running")
     shop.write("gate", "")
 
     ended = worker.wait()
@@ -187,7 +187,7 @@ async def test_a_signal_lets_the_running_job_end_and_claims_no_other(
     waiting = await enqueued(client, "echo", "x")
 
     worker.tell(number)
-    worker.said("Stopping: 1 jobs are still running")
+    worker.said("Stopping: 1 job is still running")
     shop.write("gate", "")
 
     assert worker.wait().code == 0
@@ -202,7 +202,7 @@ async def test_a_second_signal_gives_the_running_job_back_without_a_penalty(
     worker = shop.start("rrq", "worker", "run")
     await inside(shop)
     worker.tell(signal.SIGINT)
-    worker.said("Stopping: 1 jobs are still running")
+    worker.said("Stopping: 1 job is still running")
 
     worker.tell(signal.SIGINT)
 

@@ -75,7 +75,7 @@ def _facts(job: Job, inside: JobInside) -> list[list[Span]]:
     if job.last_error:
         lines.append(_line("error", one_line(job.last_error), "bad"))
     if job.lost_count:
-        lines.append(_line("lost", f"{job.lost_count} times", "warning"))
+        lines.append(_line("lost", "once" if job.lost_count == 1 else f"{job.lost_count} times", "warning"))
     if job.start_time and job.completion_time:
         took = (job.completion_time - job.start_time).total_seconds()
         lines.append(_line("took", age(took)))
