@@ -5,6 +5,12 @@ A message says what happened, to what, and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rrq.wording import counted, told_error
+
+_MOST_TOLD = 10
+
 
 class RRQError(Exception):
     """The root of every exception that RRQ raises on purpose."""
@@ -12,6 +18,13 @@ class RRQError(Exception):
 
 class ConfigError(RRQError, ValueError):
     """The configuration cannot be used: the message names the file, the key and the remedy."""
+
+    @classmethod
+    def of(cls, problems: Sequence[str]) -> ConfigError:
+        """An error that tells of all these, each on lines of its own; of ten at most."""
+        more = len(problems) - _MOST_TOLD
+        rest = [f"And {counted(more, 'more problem')}."] if more > 0 else []
+        return cls("\n".join([*problems[:_MOST_TOLD], *rest]))
 
 
 class ConfigNotFound(ConfigError, FileNotFoundError):
@@ -72,13 +85,18 @@ class JobFailed(RRQError):
         job_id: which job.
         status: its terminal status, `FAILED` or `CANCELLED`.
         error: its `last_error`, if it has one.
+        error_type: the exception's type, if the executor told it.
     """
 
-    def __init__(self, job_id: str, status: str, error: str | None) -> None:
-        super().__init__(f"Job {job_id} ended {status}" + (f": {error}" if error else ""))
+    def __init__(
+        self, job_id: str, status: str, error: str | None, error_type: str | None = None
+    ) -> None:
+        told = told_error(error, error_type)
+        super().__init__(f"Job {job_id} ended {status}" + (f": {told}" if told else ""))
         self.job_id = job_id
         self.status = status
         self.error = error
+        self.error_type = error_type
 
 
 class DuplicateJob(RRQError):

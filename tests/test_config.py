@@ -219,8 +219,8 @@ def test_a_file_that_is_not_toml_is_told_with_its_line(content: str | bytes, pla
         (
             '[[rrq.cron_jobs]]\nfunction_name="a"\nschedule="* * * * *"\n'
             '[[rrq.cron_jobs]]\nfunction_name="b"\nschedul="* * * * *"\n',
-            "rrq.toml:6: unknown key 'rrq.cron_jobs[1].schedul'. Did you mean \"schedule\"? "
-            "(and 1 more problem)",
+            "rrq.toml:6: unknown key 'rrq.cron_jobs[1].schedul'. Did you mean \"schedule\"?\n"
+            "rrq.toml:4: 'rrq.cron_jobs[1].schedule' is missing",
         ),
         (
             '[[rrq.cron_jobs]]\nfunction_name="a"\n',
@@ -285,6 +285,34 @@ def test_a_wrong_value_is_told_with_line_key_value_and_what_is_expected(
     content: str, message: str
 ) -> None:
     assert message_of(content) == f"rrq.toml:{message}"
+
+
+def test_each_of_several_mistakes_has_its_own_line() -> None:
+    write("[rrq]\nmax_lost = -1\nlease_secods = 3\nredis_dsn = 'localhost'\nlease_seconds = inf\n")
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    *lines, accepted = str(caught.value).splitlines()
+    assert lines == [
+        "rrq.toml:3: unknown key 'rrq.lease_secods'. Did you mean \"lease_seconds\"?",
+        "rrq.toml:5: 'rrq.lease_seconds' is inf, expected a number greater than 0.1",
+        "rrq.toml:2: 'rrq.max_lost' is -1, expected a whole number of at least 0",
+        "rrq.toml:4: 'rrq.redis_dsn' is 'localhost': it does not begin with redis://, "
+        "rediss:// or unix://.",
+    ]
+    assert accepted.startswith("Accepted are redis://")
+
+
+def test_beyond_ten_mistakes_the_others_are_counted() -> None:
+    write("[rrq]\n" + "".join(f"odd_{number} = 1\n" for number in range(12)))
+
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[1] for line in lines[:-1]] == [str(line) for line in range(2, 12)]
+    assert lines[-1] == "And 2 more problems."
 
 
 def test_a_wrong_value_is_never_shown_in_full_length() -> None:

@@ -124,6 +124,7 @@ async def _from_plugins(
 def _configuration(loaded: LoadedSettings, plugins: Plugins) -> Finding:
     from rrq.exc import ConfigError, PluginError
     from rrq.health.finding import Finding
+    from rrq.wording import sentence
 
     try:
         if loaded.settings.cron_jobs:
@@ -132,7 +133,8 @@ def _configuration(loaded: LoadedSettings, plugins: Plugins) -> Finding:
             cron_entries(loaded.settings)
         options.check_configuration(loaded, plugins)
     except ConfigError as error:
-        return Finding("configuration", "failed", " ".join(str(error).splitlines()))
+        told = " ".join(map(sentence, str(error).splitlines()))
+        return Finding("configuration", "failed", told)
     except PluginError as error:
         # This may be a machine where no worker is to run.
         return Finding("configuration", "warning", f"No worker would start here: {error}")

@@ -60,7 +60,7 @@ FunctionOption = Annotated[
     ),
 ]
 ErrorOption = Annotated[
-    str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text.")
+    str | None, typer.Option("--error", metavar="TEXT", help="Only errors with this text or type.")
 ]
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most this many.")]
@@ -132,19 +132,30 @@ def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
         PluginError: no plugin offers an executor's type.
     """
     from rrq.config import check_references
-    from rrq.config.executors import executor_options
-    from rrq.exc import ConfigError
+    from rrq.config.executors import executor_options, place
+    from rrq.exc import ConfigError, PluginError
 
     errors, warnings = plugins.check_configuration(loaded.settings)
     for warning in warnings:
         render.warning(warning)
     # Without a file this is no worker's configuration, and names no executor on purpose.
-    if problems := [*(check_references(loaded.settings) if loaded.path else []), *errors]:
-        raise ConfigError("\n".join(problems))
-    if not plugins.only_builtin:
-        for name, executor in loaded.settings.executors.items():
+    errors = [*(check_references(loaded.settings) if loaded.path else []), *errors]
+    problems = [f"{loaded.path}: {error}" if loaded.path else error for error in errors]
+    executors = {} if plugins.only_builtin else loaded.settings.executors
+    refusal: PluginError | None = None
+    for name, executor in executors.items():
+        try:
             transport = plugins.transport(executor.type)
             executor_options(name, executor, transport.config_model, loaded)
+        except PluginError as error:
+            where = place(("executors", name, "type"), loaded)
+            refusal = refusal or PluginError(f"{where}{error}")
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError.of(problems)
+    if refusal is not None:
+        raise refusal
 
 
 def confirm(question: str) -> None:

@@ -29,8 +29,8 @@ def executor_options(
         loaded: where the table comes from, for the message.
 
     Raises:
-        ConfigError: the table does not fit; one line that names the place, the key and what
-            is expected.
+        ConfigError: the table does not fit; for each mistake a line that names the place, the
+            key and what is expected.
     """
     try:
         return model.model_validate(config.transport_options())
@@ -39,12 +39,12 @@ def executor_options(
     if unknown := [problem for problem in problems if problem["type"] == "extra_forbidden"]:
         # A misspelt key is most often the reason why another one is missing.
         problems = unknown + [one for one in problems if one["type"] not in _ABOUT_KEYS]
-    worst = problems[0]
-    more = len(problems) - 1
-    raise ConfigError(
-        _place(("executors", name, *worst["loc"]), loaded)
-        + f"[rrq.executors.{name}] {_sentence(worst, config.type, model)}"
-        + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
+    raise ConfigError.of(
+        [
+            place(("executors", name, *problem["loc"]), loaded)
+            + f"[rrq.executors.{name}] {_sentence(problem, config.type, model)}"
+            for problem in problems
+        ]
     )
 
 
@@ -63,13 +63,13 @@ def with_pool_size(settings: RRQSettings, plugins: Plugins, size: int) -> RRQSet
     return settings.model_copy(update={"executors": executors})
 
 
-def _place(path: tuple[str | int, ...], loaded: LoadedSettings | None) -> str:
+def place(path: tuple[str | int, ...], loaded: LoadedSettings | None) -> str:
     """`rrq.toml:12: `, the file alone for a key that is not there, or nothing without a file."""
     if loaded is None or loaded.path is None:
         return ""
     # The members of a list have no line of their own.
-    places = (loaded.origins.get(dotted(path[:length])) for length in range(len(path), 0, -1))
-    return f"{next(filter(None, places), loaded.path)}: "
+    origins = (loaded.origins.get(dotted(path[:length])) for length in range(len(path), 0, -1))
+    return f"{next((one for one in origins if one and one != 'default'), loaded.path)}: "
 
 
 def _sentence(problem: Any, type_name: str, model: type[BaseModel]) -> str:

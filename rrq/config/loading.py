@@ -1,7 +1,7 @@
 """Puts the sources of the settings together: file, environment, `.env`, command line.
 
-Every mistake is a `ConfigError` of one or two lines that names the file, the line and the key,
-or the variable. `docs/reference/configuration.md` has all keys.
+Mistakes are a `ConfigError` with a line or two for each, which name the file, the line and the
+key, or the variable. `docs/reference/configuration.md` has all keys.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def load_settings(
     sources = _Sources(read_config_file(path, reason), environment, redis_dsn)
     settings, problems = validate(sources.values(), sources.file.root, sources.name)
     if settings is None:
-        raise ConfigError(sources.message(problems))
+        raise ConfigError.of([sources.message(problem) for problem in problems])
     return LoadedSettings(
         settings,
         path,
@@ -184,18 +184,14 @@ class _Sources:
         """What a key is called in a message: `rrq.cron_jobs[0].schedule`."""
         return dotted((*self.file.root, *self._in_file(key)))
 
-    def message(self, problems: list[Problem]) -> str:
-        """The worst problem, and how many there are beside it."""
-        problem = problems[0]
+    def message(self, problem: Problem) -> str:
+        """A problem, with its place."""
+        place = self.file.place(self._in_file(problem.path))
         if problem.whole:
-            text = f"{self.file.place(self._in_file(problem.path))}: {problem.text}"
-        elif override := self._override(problem.path):
-            text = f"{override} {problem.text}"
-        else:
-            place = self.file.place(self._in_file(problem.path))
-            text = f"{place}: '{self.name(problem.path)}' {problem.text}"
-        more = len(problems) - 1
-        return text + (f" (and {more} more problem{'s' * (more > 1)})" if more else "")
+            return f"{place}: {problem.text}"
+        if override := self._override(problem.path):
+            return f"{override} {problem.text}"
+        return f"{place}: '{self.name(problem.path)}' {problem.text}"
 
     def misplaced_key_warnings(self) -> list[str]:
         """Keys that look like ours but stand beside `[rrq]`."""

@@ -1,4 +1,4 @@
-"""From values that are not a configuration to one sentence that says where, what and why."""
+"""From values that are not a configuration to sentences that say where, what and why."""
 
 from __future__ import annotations
 
@@ -60,14 +60,18 @@ def validate(
     except ValidationError as error:
         for found in error.errors(include_url=False, include_context=True):
             problems.append(_problem(dict(found), values, root, name))
-    if settings is not None and (reason := dsn_problem(settings.redis_dsn)):
-        shown = mask_dsn(settings.redis_dsn)
+    dsn = settings.redis_dsn if settings is not None else values.get("redis_dsn")
+    if isinstance(dsn, str) and (reason := dsn_problem(dsn)):
+        shown = mask_dsn(dsn)
         problems.append(
             Problem(("redis_dsn",), f"is '{shown}': {reason}.\nAccepted are {ACCEPTED_FORMS}.")
         )
     # A misspelt key is often the reason why another one is missing.
     problems.sort(key=lambda problem: not problem.whole)
-    return (None if problems else settings), problems
+    # Of one value, what was found first says most.
+    by_path = {problem.path: problem for problem in reversed(problems)}
+    told = [problem for problem in problems if by_path[problem.path] is problem]
+    return (None if told else settings), told
 
 
 def dotted(path: KeyPath) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,11 +26,16 @@ def plugin_configuration(settings: RRQSettings, name: str, model: type[Model]) -
     from pydantic import ValidationError
 
     table = table_of(settings, name)
-    _refuse_unknown_keys(name, table, model)
+    unknown = _unknown_keys(table, model)
+    problems = [_unknown(name, key, model) for key in unknown]
     try:
-        return model.model_validate(table)
+        configuration = model.model_validate(table)
     except ValidationError as error:
-        raise ConfigError(_first_problem(name, error)) from error
+        problems += _problems(name, error, told=unknown)
+        raise ConfigError.of(problems) from error
+    if problems:
+        raise ConfigError.of(problems)
+    return configuration
 
 
 def table_of(settings: RRQSettings, name: str) -> dict[str, Any]:
@@ -85,24 +90,30 @@ def _accepts_names(model: type[BaseModel]) -> bool:
     return bool(config.get("populate_by_name") or config.get("validate_by_name"))
 
 
-def _refuse_unknown_keys(name: str, table: Mapping[str, Any], model: type[BaseModel]) -> None:
+def _unknown_keys(table: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
     # Whatever the model itself says of extra keys but "allow": a typo is never passed over.
     if model.model_config.get("extra") == "allow":
-        return
+        return []
     known = known_keys(model)
-    for key in table:
-        if key not in known:
-            raise ConfigError(
-                f'[rrq.plugins.{name}] has an unknown key "{key}".{did_you_mean(key, known)} '
-                f"Known keys: {', '.join(known) or 'none'}."
-            )
+    return [key for key in table if key not in known]
 
 
-def _first_problem(name: str, error: Any) -> str:
+def _unknown(name: str, key: str, model: type[BaseModel]) -> str:
+    known = known_keys(model)
+    return (
+        f'[rrq.plugins.{name}] has an unknown key "{key}".{did_you_mean(key, known)} '
+        f"Known keys: {', '.join(known) or 'none'}."
+    )
+
+
+def _problems(name: str, error: Any, told: Sequence[str]) -> list[str]:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    where = ".".join(str(part) for part in problems[0]["loc"])
-    more = f" ({len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"[rrq.plugins.{name}] {where}: {problems[0]['msg']}{more}".replace(" : ", ": ")
+    places = [".".join(map(str, problem["loc"])) for problem in problems]
+    return [
+        f"[rrq.plugins.{name}] {place}: {problem['msg']}".replace(" : ", ": ")
+        for place, problem in zip(places, problems, strict=True)
+        if place not in told
+    ]
 
 
 def _imported(path: str) -> Any:

@@ -66,11 +66,11 @@ def test_without_any_file_the_three_ways_to_have_one_are_told(place: Place) -> N
         ),
         (
             "[rrq]\nmax_lost = 1\n",
-            "No executor is configured: a worker needs at least [rrq.executors.python].",
+            "rrq.toml: No executor is configured: a worker needs at least [rrq.executors.python].",
         ),
         (
             '[rrq.executors.pithon]\ncmd = ["cat"]\n',
-            "There is no executor 'python', which 'default_executor_name' names; "
+            "rrq.toml: There is no executor 'python', which 'default_executor_name' names; "
             'configured are pithon. Did you mean "pithon"?',
         ),
     ],
@@ -126,7 +126,8 @@ def test_an_executor_type_that_nobody_offers_is_named(
 
     # Which types there are depends on what else is installed.
     assert (
-        told.partition(" Known")[0] == f"error: {said.format(__version__)}".partition(" Known")[0]
+        told.partition(" Known")[0]
+        == f"error: rrq.toml:4: {said.format(__version__)}".partition(" Known")[0]
     )
 
 

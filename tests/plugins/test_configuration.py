@@ -82,6 +82,15 @@ def test_a_wrong_value_is_an_error_that_names_table_and_key(paging: Plugins) -> 
     assert "many" not in str(caught.value)
 
 
+def test_each_of_several_mistakes_has_its_own_line(paging: Plugins) -> None:
+    with pytest.raises(ConfigError) as caught:
+        paging.configuration("paging", settings_with(paging={"retries": "many", "taem": "x"}))
+
+    unknown, wrong = str(caught.value).splitlines()
+    assert unknown.startswith('[rrq.plugins.paging] has an unknown key "taem".')
+    assert wrong.startswith("[rrq.plugins.paging] retries: Input should be a valid int")
+
+
 def test_a_value_in_place_of_the_table_is_an_error(paging: Plugins) -> None:
     with pytest.raises(ConfigError, match="paging is not a table"):
         paging.configuration("paging", settings_with(paging="payments"))
