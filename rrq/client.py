@@ -149,7 +149,11 @@ class RRQClient:
         if ended is None:
             raise JobNotFound(f"Job {job_id} ended {status} and has expired")
         if ended.status is not JobStatus.COMPLETED:
-            raise JobFailed(job_id, ended.status, ended.last_error)
+            from rrq.store.error_types import error_type_of
+
+            fields = await self.job_store.jobs.get_fields(job_id)
+            error_type = error_type_of(fields.get("attempts"), ended.last_error)
+            raise JobFailed(job_id, ended.status, ended.last_error, error_type)
         return ended.result
 
     async def cancel(self, job: Job | str) -> CancelAnswer:

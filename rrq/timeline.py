@@ -14,6 +14,7 @@ import msgspec
 
 from rrq.job import JobStatus
 from rrq.store.codec import read_time
+from rrq.wording import told_error
 
 if TYPE_CHECKING:
     from rrq.job import Job
@@ -40,6 +41,11 @@ class Event:
     executor: str | None = None
     error_type: str | None = None
     error: str | None = None
+
+    @property
+    def told_error(self) -> str | None:
+        """The error with its type; one that asks for a retry stands for itself."""
+        return told_error(self.error, None if self.name == "retry" else self.error_type)
 
 
 def timeline(job: Job, fields: Mapping[str, str]) -> list[Event]:

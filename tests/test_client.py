@@ -33,9 +33,20 @@ async def _claim(client: RRQClient, queue: str = "default", room: int = 10) -> l
     return claimed.claims
 
 
-async def _end(client: RRQClient, claim: Claim, kind: VerdictKind, text: str | Raw = "") -> None:
+async def _end(
+    client: RRQClient,
+    claim: Claim,
+    kind: VerdictKind,
+    text: str | Raw = "",
+    attempt: bytes = b"",
+) -> None:
     verdict = Verdict(
-        job_id=claim.job_id, token=claim.token, kind=kind, queue=claim.queue, text=text
+        job_id=claim.job_id,
+        token=claim.token,
+        kind=kind,
+        queue=claim.queue,
+        text=text,
+        attempt=attempt,
     )
     assert await client.job_store.leases.settle([verdict]) == [kind]
 
@@ -327,6 +338,18 @@ async def test_a_job_that_failed_raises_with_its_error(client: RRQClient) -> Non
         "FAILED",
         "boom",
     )
+
+
+async def test_the_error_of_a_job_that_failed_is_told_with_its_type(client: RRQClient) -> None:
+    await client.enqueue("f", _job_id="a")
+    [claim] = await _claim(client)
+    attempt = b'{"outcome": "error", "error": "\'id\'", "error_type": "KeyError"}'
+    await _end(client, claim, "fail", "'id'", attempt)
+
+    with pytest.raises(JobFailed, match="Job a ended FAILED: KeyError: 'id'") as failure:
+        await client.wait("a", timeout=10)
+
+    assert (failure.value.error, failure.value.error_type) == ("'id'", "KeyError")
 
 
 async def test_a_job_that_was_cancelled_raises(client: RRQClient) -> None:

@@ -43,6 +43,7 @@ JobIdOption = Annotated[
 ]
 
 COLUMNS = ["id", "function", "queue", "error", "failed at", "attempts"]
+JSON_COLUMNS = [*COLUMNS, "error type"]
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,9 @@ def dlq_of(store: JobStore, name: str | None) -> str:
 
 
 def row(letter: DeadLetter, json: bool) -> tuple[Any, ...]:
-    """A dead letter's cells under `COLUMNS`; only JSON has its whole error."""
-    error = letter.error if json else (letter.error or "").partition("\n")[0]
-    return (
-        letter.job_id,
-        letter.function_name,
-        letter.queue,
-        error,
-        letter.failed_at,
-        letter.failed_attempts,
-    )
+    """A dead letter's cells under `COLUMNS` or `JSON_COLUMNS`; only JSON has its whole error."""
+    cells = (letter.job_id, letter.function_name, letter.queue)
+    when = (letter.failed_at, letter.failed_attempts)
+    if json:
+        return (*cells, letter.error, *when, letter.error_type)
+    return (*cells, (letter.told_error or "").partition("\n")[0], *when)

@@ -10,6 +10,7 @@ import typer
 from rrq.cli import candidates, dlq_sweep, options, render
 from rrq.cli.dead_letters import (
     COLUMNS,
+    JSON_COLUMNS,
     Choice,
     DlqNameOption,
     SinceOption,
@@ -17,18 +18,18 @@ from rrq.cli.dead_letters import (
     dlq_of,
 )
 from rrq.cli.groups import command_group
-from rrq.cli.job import failed_attempts
+from rrq.cli.job import bare_queue, failed_attempts, read_job, shown_error
 from rrq.exc import JobNotFound, MalformedJob
 from rrq.hookspecs import hookimpl
+from rrq.wording import told_error
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from rrq.job import Job
     from rrq.store.dead_letter_summary import Summary
+    from rrq.store.keys import Keys
     from rrq.store.store import JobStore
-
-    Listed = list[tuple[str, Job | MalformedJob | None]]
 
 READ_AT_ONCE = 100
 
@@ -68,22 +69,23 @@ def list_dead(
 
     choice = Choice(queue, function, error, since, until)
 
-    async def ask(store: JobStore) -> tuple[int | None, list[tuple[str, Any]]]:
+    async def ask(store: JobStore) -> tuple[int | None, list[Any]]:
         name = dlq_of(store, dlq_name)
         if choice.is_everything:
             ids = await store.dead_letters.ids(name, offset, offset + limit - 1)
             total: int | None = await store.dead_letters.count(name)
         else:
             ids, total = await _fitting(store, name, choice, offset, limit, batch_size)
-        found = _hash if raw else _job
-        return total, [(job_id, await found(store, job_id)) for job_id in ids]
+        if raw:
+            return total, [await _hash(store, job_id) for job_id in ids]
+        return total, [await _row(store, job_id, json) for job_id in ids]
 
     total, jobs = session(config, redis_dsn, ask)
     if raw:
-        render.print_json([fields for _, fields in jobs])
+        render.print_json(jobs)
     else:
-        rows = [_row(job_id, job, json) for job_id, job in jobs]
-        render.table(COLUMNS, rows, json=json, empty="No dead letters here.")
+        columns = JSON_COLUMNS if json else COLUMNS
+        render.table(columns, jobs, json=json, empty="No dead letters here.")
     if jobs and not json and not raw:
         of = f"of {total}." if total is not None else "and there are more."
         render.note(f"Showing {offset + 1}-{offset + len(jobs)} {of}")
@@ -134,12 +136,13 @@ def inspect(
     Example: rrq dlq inspect 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
     from rrq.cli.session import session
+    from rrq.store.error_types import error_type_of
 
-    async def ask(store: JobStore) -> tuple[dict[str, str], Job | MalformedJob | None, str]:
+    async def ask(store: JobStore) -> tuple[dict[str, str], str, Keys]:
         fields = await store.jobs.get_fields(job_id)
-        return fields, await _job(store, job_id), dlq_of(store, fields.get("dlq_name"))
+        return fields, dlq_of(store, fields.get("dlq_name")), store.keys
 
-    fields, job, dlq_name = session(config, redis_dsn, ask)
+    fields, dlq_name, keys = session(config, redis_dsn, ask)
     named = render.printable(job_id)
     if not fields:
         raise JobNotFound(f"There is no job {named}: check the id, or it has expired")
@@ -148,23 +151,26 @@ def inspect(
             f"Job {named} is no dead letter, it is {render.printable(fields.get('status', '-'))}: "
             f"see `rrq job show`"
         )
-    if raw or job is None or isinstance(job, MalformedJob):
-        if not raw:
-            render.warning(f"{render.printable(str(job))}. Its hash, as --raw shows it:")
+    if raw:
         render.print_json(fields)
         return
+    try:
+        job = read_job(job_id, fields)
+    except MalformedJob as error:
+        render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
+        render.print_json(fields)
+        return
+    error_type = error_type_of(fields.get("attempts"), job.last_error)
+    described = _described(job, dlq_name, keys, error_type, json)
     attempts = _attempts(fields.get("attempts"))
-    described = _described(job, json)
     if json:
         render.details({**described, "attempts": attempts}, json)
         return
-    render.details({**described, "dead letter queue": dlq_name})
+    render.details(described)
     if attempts:
         print()
         columns = ["attempt", "outcome", "started", "ended", "executor", "worker", "error"]
-        keys = ["attempt", "outcome", "started_at", "ended_at", "executor", "worker", "error"]
-        rows = [[attempt.get(key) for key in keys] for attempt in attempts]
-        render.table(columns, rows)
+        render.table(columns, map(_attempt_row, attempts))
 
 
 async def _fitting(
@@ -173,7 +179,8 @@ async def _fitting(
     """The ids of one page of those that fit, and how many fit if all had to be read anyway."""
     wanted = await choice.wanted(store)
     ids: list[str] = []
-    async with aclosing(store.dead_letters.letters(name, at_once=at_once)) as batches:
+    found = store.dead_letters.letters(name, at_once=at_once, with_types=wanted.error is not None)
+    async with aclosing(found) as batches:
         async for letters in batches:
             ids += [
                 letter.job_id for letter in letters if not letter.is_expired and wanted.fits(letter)
@@ -191,20 +198,14 @@ async def _summary(store: JobStore, name: str, count: int) -> Summary:
     at_once = max(1, min(count, 1000))
     with render.progress(count, "Reading dead letters") as advance:
         # Those who come in meanwhile push the others on: the newest are read a page at a time.
-        async with aclosing(store.dead_letters.letters(name, at_once=at_once)) as pages:
+        found = store.dead_letters.letters(name, at_once=at_once, with_types=True)
+        async with aclosing(found) as pages:
             async for letters in pages:
                 summary.add(letters[: count - summary.total])
                 advance(len(letters))
                 if summary.total >= count:
                     break
     return summary
-
-
-async def _job(store: JobStore, job_id: str) -> Job | MalformedJob | None:
-    try:
-        return await store.jobs.get(job_id)
-    except MalformedJob as error:
-        return error
 
 
 async def _hash(store: JobStore, job_id: str) -> dict[str, str]:
@@ -214,20 +215,28 @@ async def _hash(store: JobStore, job_id: str) -> dict[str, str]:
         return {"id": job_id}
 
 
-def _row(job_id: str, job: Job | MalformedJob | None, json: bool) -> tuple[Any, ...]:
+async def _row(store: JobStore, job_id: str, json: bool) -> list[Any]:
+    """A dead letter's cells under `COLUMNS` or `JSON_COLUMNS`, as far as it can be read."""
+    from rrq.store.error_types import error_type_of
+
+    try:
+        fields = await store.jobs.get_fields(job_id)
+        job = read_job(job_id, fields) if fields else None
+    except MalformedJob as error:
+        return _unread_row(job_id, f"({error})", json)
     if job is None:
-        return (job_id, None, None, "(its hash has expired)", None, None)
-    if isinstance(job, MalformedJob):
-        return (job_id, None, None, f"({job})", None, None)
-    error = job.last_error if json else (job.last_error or "").partition("\n")[0]
-    return (
-        job.id,
-        job.function_name,
-        job.queue_name,
-        error,
-        job.completion_time,
-        job.current_retries,
-    )
+        return _unread_row(job_id, "(its hash has expired)", json)
+    error_type = error_type_of(fields.get("attempts"), job.last_error)
+    cells = [job.id, job.function_name, bare_queue(job, store.keys)]
+    death = [job.completion_time, job.current_retries]
+    if json:
+        return [*cells, job.last_error, *death, error_type]
+    return [*cells, (told_error(job.last_error, error_type) or "").partition("\n")[0], *death]
+
+
+def _unread_row(job_id: str, why: str, json: bool) -> list[Any]:
+    row = [job_id, None, None, why, None, None]
+    return [*row, None] if json else row
 
 
 def _show_summary(name: str, total: int, summary: Summary, top: int, json: bool) -> None:
@@ -268,13 +277,15 @@ def _counted(what: str, counter: Counter[str], top: int) -> list[dict[str, Any]]
     return [{what: one, "count": count} for one, count in counter.most_common(top)]
 
 
-def _described(job: Job, json: bool) -> dict[str, Any]:
+def _described(
+    job: Job, dlq_name: str, keys: Keys, error_type: str | None, json: bool
+) -> dict[str, Any]:
     return {
         "id": job.id,
         "function": job.function_name,
-        "queue": job.queue_name,
-        "dead letter queue": job.dlq_name,
-        "error": job.last_error,
+        "queue": bare_queue(job, keys),
+        "dead letter queue": dlq_name,
+        **shown_error(job, error_type, json),
         "failed at": job.completion_time,
         **failed_attempts(job, json),
         "lost": job.lost_count,
@@ -288,6 +299,16 @@ def _described(job: Job, json: bool) -> dict[str, Any]:
         "kwargs": job.job_kwargs,
         "trace context": job.trace_context,
     }
+
+
+def _attempt_row(attempt: dict[str, Any]) -> list[Any]:
+    from rrq.store.error_types import type_in
+
+    error = attempt.get("error")
+    if isinstance(error, str):
+        error = told_error(error, type_in(attempt))
+    keys = ("attempt", "outcome", "started_at", "ended_at", "executor", "worker")
+    return [*map(attempt.get, keys), error]
 
 
 def _attempts(text: str | None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import typer
 from rrq.cli import candidates, options, render
 from rrq.cli.dead_letters import (
     COLUMNS,
+    JSON_COLUMNS,
     Choice,
     DlqNameOption,
     JobIdOption,
@@ -21,6 +22,7 @@ from rrq.cli.dead_letters import (
     row,
 )
 from rrq.exc import JobNotFound
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     import asyncio
@@ -95,10 +97,7 @@ def requeue(
     if rate is not None and not isfinite(rate):
         raise typer.BadParameter(f"{rate} is no rate.", param_hint="--rate")
     sweep = _Sweep("requeue", dlq_name, target_queue, limit, rate, batch_size)
-    if dry_run:
-        sweep.show(choice, config, redis_dsn, json)
-    else:
-        sweep.run(choice, None, config, redis_dsn, json)
+    sweep.carry_out(choice, config, redis_dsn, json, dry_run=dry_run, ask_first=False)
 
 
 def delete(
@@ -126,11 +125,7 @@ def delete(
     """
     choice = _chosen(Choice(queue, function, error, since, until, job_id), everything)
     sweep = _Sweep("delete", dlq_name, None, limit, None, batch_size)
-    if dry_run:
-        sweep.show(choice, config, redis_dsn, json)
-    else:
-        wanted = None if yes else sweep.confirm(choice, config, redis_dsn)
-        sweep.run(choice, wanted, config, redis_dsn, json)
+    sweep.carry_out(choice, config, redis_dsn, json, dry_run=dry_run, ask_first=not yes)
 
 
 class _Sweep:
@@ -155,25 +150,44 @@ class _Sweep:
         self._done: Swept
         self._is_interrupted = False
 
-    def show(self, choice: Choice, config: str | None, redis_dsn: str | None, json: bool) -> None:
-        """Show which letters it would be. Changes nothing."""
-        _, letters = self._look(choice, config, redis_dsn)
-        rows = [row(letter, json) for letter in letters]
-        render.table(COLUMNS, rows, json=json, empty="No dead letter fits.")
-        if rows and not json:
-            jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
-            render.note(f"Without --dry-run, {jobs} would be {DONE[self._action]}.")
-
-    def confirm(self, choice: Choice, config: str | None, redis_dsn: str | None) -> Wanted:
-        """Ask whether to delete them, if there are any; what is wanted, as it is now.
+    def carry_out(
+        self,
+        choice: Choice,
+        config: str | None,
+        redis_dsn: str | None,
+        json: bool,
+        *,
+        dry_run: bool,
+        ask_first: bool,
+    ) -> None:
+        """Sweep what is chosen, or only show what that would be.
 
         Raises:
-            typer.Abort: better not.
+            JobNotFound: one job was named, and is not there.
+            typer.Abort: who was asked first had better not.
+            typer.Exit: not all that is chosen was swept.
         """
+        if dry_run:
+            self._show(choice, config, redis_dsn, json)
+            return
+        wanted = self._confirm(choice, config, redis_dsn) if ask_first else None
+        self._run(choice, wanted, config, redis_dsn, json)
+
+    def _show(self, choice: Choice, config: str | None, redis_dsn: str | None, json: bool) -> None:
+        _, letters = self._look(choice, config, redis_dsn)
+        rows = [row(letter, json) for letter in letters]
+        columns = JSON_COLUMNS if json else COLUMNS
+        render.table(columns, rows, json=json, empty="No dead letter fits.")
+        if rows and not json:
+            render.note(
+                f"Without --dry-run, {counted(len(rows), 'job')} would be {DONE[self._action]}."
+            )
+
+    def _confirm(self, choice: Choice, config: str | None, redis_dsn: str | None) -> Wanted:
+        """What is wanted, as it is now, if whoever is asked agrees."""
         wanted, letters = self._look(choice, config, redis_dsn)
         if letters:
-            jobs = f"{len(letters)} dead letter{'s' if len(letters) > 1 else ''}"
-            options.confirm(f"Delete {jobs} for ever?")
+            options.confirm(f"Delete {counted(len(letters), 'dead letter')} for ever?")
         return wanted
 
     def _look(
@@ -186,7 +200,7 @@ class _Sweep:
             name = dlq_of(store, self._dlq_name)
             found: list[DeadLetter] = []
             total = await store.dead_letters.count(name)
-            letters = store.dead_letters.letters(name, oldest_first=True)
+            letters = store.dead_letters.letters(name, oldest_first=True, with_types=True)
             with render.progress(total, "Reading dead letters") as advance:
                 async with aclosing(letters) as batches:
                     async for batch in batches:
@@ -198,7 +212,7 @@ class _Sweep:
 
         return session(config, redis_dsn, ask)
 
-    def run(
+    def _run(
         self,
         choice: Choice,
         wanted: Wanted | None,
@@ -206,11 +220,6 @@ class _Sweep:
         redis_dsn: str | None,
         json: bool,
     ) -> None:
-        """Do it, and say what was done.
-
-        Raises:
-            JobNotFound: one job was named, and is not there.
-        """
         from rrq.cli.session import session
         from rrq.store.dlq import Swept
 
@@ -225,12 +234,11 @@ class _Sweep:
             name = session(config, redis_dsn, act)
         except Exception:
             if self._done.swept:
-                render.note(f"Until then {self._done.swept} jobs were {DONE[self._action]}.")
+                render.note(f"Until then {self._told()}.")
             raise
         if self._is_interrupted:
             render.note(
-                f"Interrupted: {self._done.swept} jobs were {DONE[self._action]}, the others are "
-                "untouched. The same command goes on."
+                f"Interrupted: {self._told()}, the others are untouched. The same command goes on."
             )
         elif choice.job_id is not None and not self._done.swept and not self._done.refused:
             raise JobNotFound(
@@ -268,6 +276,9 @@ class _Sweep:
                         self._is_interrupted = True
                         return
 
+    def _told(self) -> str:
+        return f"{counted(self._done.swept, 'job was', 'jobs were')} {DONE[self._action]}"
+
     def _tell(self, json: bool) -> None:
         done = self._done
         counts = {
@@ -278,8 +289,8 @@ class _Sweep:
         }
         if done.refused and not json:
             render.warning(
-                f"{done.refused} stay: the key of the job or of its queue is of another type. "
-                "`rrq dlq list` shows which."
+                f"{counted(done.refused, 'stays', 'stay')}: the key of the job or of its queue is "
+                "of another type. `rrq dlq list` shows which."
             )
         shown = counts if json else {name: n for name, n in counts.items() if n}
         shown = shown or {DONE[self._action]: 0}

@@ -10,10 +10,12 @@ from rrq.cli import candidates, job_active, job_explain, job_list, options, rend
 from rrq.cli.groups import command_group
 from rrq.exc import JobNotFound, MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
+from rrq.wording import told_error
 
 if TYPE_CHECKING:
     from rrq.job import Job, JobStatus
     from rrq.store.jobs import CancelAnswer, Replay
+    from rrq.store.keys import Keys
     from rrq.store.store import JobStore
 
 JobId = Annotated[
@@ -45,17 +47,20 @@ def show(
 
     Example: rrq job show 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
-    fields = _fields(job_id, config, redis_dsn)
+    from rrq.store.error_types import error_type_of
+
+    fields, keys = _fields(job_id, config, redis_dsn)
     if raw:
         render.print_json(fields)
         return
     try:
-        described = _described(job_id, fields, json)
+        job = read_job(job_id, fields)
     except MalformedJob as error:
         render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
         render.print_json(fields)
         return
-    render.details(described, json)
+    error_type = error_type_of(fields.get("attempts"), job.last_error)
+    render.details(_described(job, keys, error_type, json), json)
 
 
 def trace(
@@ -72,8 +77,8 @@ def trace(
 
     from rrq.timeline import timeline, total_seconds
 
-    fields = _fields(job_id, config, redis_dsn)
-    job = _read(job_id, fields)
+    fields, _ = _fields(job_id, config, redis_dsn)
+    job = read_job(job_id, fields)
     events, total = timeline(job, fields), total_seconds(job)
     if json:
         status = str(job.status)
@@ -90,7 +95,7 @@ def trace(
                 event.attempt,
                 event.worker,
                 event.executor,
-                (event.error or "").partition("\n")[0],
+                (event.told_error or "").partition("\n")[0],
             )
             for event in events
         ],
@@ -203,17 +208,17 @@ async def _end(store: JobStore, job_id: str, seconds: float) -> JobStatus | None
     return None
 
 
-def _fields(job_id: str, config: str | None, redis_dsn: str | None) -> dict[str, str]:
-    """The job's hash; raises JobNotFound if there is none."""
+def _fields(job_id: str, config: str | None, redis_dsn: str | None) -> tuple[dict[str, str], Keys]:
+    """The job's hash, and how keys are named there; raises JobNotFound if there is none."""
     from rrq.cli.session import session
 
-    async def ask(store: JobStore) -> dict[str, str]:
-        return await store.jobs.get_fields(job_id)
+    async def ask(store: JobStore) -> tuple[dict[str, str], Keys]:
+        return await store.jobs.get_fields(job_id), store.keys
 
-    fields = session(config, redis_dsn, ask)
+    fields, keys = session(config, redis_dsn, ask)
     if not fields:
         raise _not_found(job_id)
-    return fields
+    return fields, keys
 
 
 def _not_found(job_id: str) -> JobNotFound:
@@ -222,14 +227,18 @@ def _not_found(job_id: str) -> JobNotFound:
     )
 
 
-def _read(job_id: str, fields: dict[str, str]) -> Job:
+def read_job(job_id: str, fields: dict[str, str]) -> Job:
+    """The job that a hash describes.
+
+    Raises:
+        MalformedJob: a field cannot be read.
+    """
     from rrq.store.codec import job_from_hash
 
     return job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
 
 
-def _described(job_id: str, fields: dict[str, str], json: bool) -> dict[str, Any]:
-    job = _read(job_id, fields)
+def _described(job: Job, keys: Keys, error_type: str | None, json: bool) -> dict[str, Any]:
     seconds = None
     if job.start_time and job.completion_time:
         seconds = (job.completion_time - job.start_time).total_seconds()
@@ -237,7 +246,7 @@ def _described(job_id: str, fields: dict[str, str], json: bool) -> dict[str, Any
         "id": job.id,
         "status": str(job.status),
         "function": job.function_name,
-        "queue": job.queue_name,
+        "queue": bare_queue(job, keys),
         "enqueued": job.enqueue_time,
         "due": job.next_scheduled_run_time,
         "started": job.start_time,
@@ -249,8 +258,20 @@ def _described(job_id: str, fields: dict[str, str], json: bool) -> dict[str, Any
         "args": job.job_args,
         "kwargs": job.job_kwargs,
         "result": job.result,
-        "error": job.last_error,
+        **shown_error(job, error_type, json),
     }
+
+
+def bare_queue(job: Job, keys: Keys) -> str | None:
+    """The job's queue as people name it, however its producer wrote it."""
+    return keys.bare_queue(job.queue_name) if job.queue_name else None
+
+
+def shown_error(job: Job, error_type: str | None, json: bool) -> dict[str, Any]:
+    """The last error, for `render.details`: with its type, which has its own place in JSON."""
+    if json:
+        return {"error": job.last_error, "error type": error_type}
+    return {"error": told_error(job.last_error, error_type)}
 
 
 def failed_attempts(job: Job, json: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rrq.job import JobStatus
-    from rrq.store.listing import Listed
+    from rrq.store.listing import Listed, ListedJob
     from rrq.store.store import JobStore
 
 COLUMNS = ["id", "function", "queue", "status", "enqueued", "started", "ended", "seconds", "error"]
@@ -99,25 +99,9 @@ def _statuses(names: Sequence[str]) -> list[JobStatus]:
 
 
 def _show(listed: Listed, offset: int, json: bool) -> None:
-    render.table(
-        COLUMNS,
-        [
-            (
-                job.job_id,
-                job.function_name,
-                job.queue,
-                job.status,
-                job.enqueued_at,
-                job.started_at,
-                job.ended_at,
-                job.duration_seconds if json else _rounded(job.duration_seconds),
-                job.error if json else (job.error or "").partition("\n")[0],
-            )
-            for job in listed.jobs
-        ],
-        json=json,
-        empty="No job fits.",
-    )
+    columns = [*COLUMNS, "error type"] if json else COLUMNS
+    rows = [_row(job, json) for job in listed.jobs]
+    render.table(columns, rows, json=json, empty="No job fits.")
     looked = listed.looked
     if looked.seen < looked.total:
         render.note(
@@ -129,6 +113,15 @@ def _show(listed: Listed, offset: int, json: bool) -> None:
     if listed.has_more and not json:
         shown = len(listed.jobs)
         render.note(f"There are more: --offset {offset + shown} goes on.")
+
+
+def _row(job: ListedJob, json: bool) -> tuple[Any, ...]:
+    times = (job.enqueued_at, job.started_at, job.ended_at)
+    cells = (job.job_id, job.function_name, job.queue, job.status, *times)
+    if json:
+        return (*cells, job.duration_seconds, job.error, job.error_type)
+    error = (job.told_error or "").partition("\n")[0]
+    return (*cells, _rounded(job.duration_seconds), error)
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -8,7 +8,8 @@ from rrq.cli.render import duration
 from rrq.explain.evidence import Evidence
 from rrq.explain.executors import unknown_executor, unknown_handler
 from rrq.explain.reason import Reason, Remedy
-from rrq.explain.wording import clock, counted, first_line, sentence, since
+from rrq.explain.wording import clock, first_line, since
+from rrq.wording import counted, sentence
 
 _NO_HANDLER = "No handler registered"
 _NO_EXECUTOR = "No executor configured"
@@ -41,7 +42,7 @@ def _completed(evidence: Evidence) -> str:
 def _failed(evidence: Evidence) -> Iterator[Reason]:
     job = evidence.job
     attempts = counted(job.failed_attempts, "failed attempt")
-    error = sentence(first_line(job.last_error) or "no error is known")
+    error = sentence(first_line(job.told_error) or "no error is known")
     text = f"It FAILED{_when(evidence)} after {attempts}: {error}"
     if evidence.is_dead_letter:
         place = f" It is in the dead letter queue {evidence.dlq}."

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from rrq.store.serving import Serving
+from rrq.wording import told_error
 
 KeyKind = Literal["hash", "none", "other"]
 
@@ -36,7 +37,13 @@ class JobFacts:
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None
     last_error: str | None = None
+    last_error_type: str | None = None
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def told_error(self) -> str | None:
+        """The last error with its type, if that is known."""
+        return told_error(self.last_error, self.last_error_type)
 
     @property
     def executor(self) -> str | None:

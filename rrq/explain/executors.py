@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from rrq.explain.evidence import Evidence, RunningJob
 from rrq.explain.reason import Reason, Remedy
 from rrq.explain.timing import is_due, is_turned_away
-from rrq.explain.wording import MOST_NAMED, counted, first_line, named, sentence, since
+from rrq.explain.wording import MOST_NAMED, first_line, named, since
 from rrq.store.serving import ExecutorState, Serving
 from rrq.suggestion import did_you_mean
+from rrq.wording import counted, sentence
 
 CHECK = Remedy("To see how the workers are:", ("check",))
 

@@ -11,7 +11,8 @@ from rrq.explain.evidence import Evidence, HolderFacts
 from rrq.explain.executors import CHECK
 from rrq.explain.reason import Reason, Remedy
 from rrq.explain.timing import is_due
-from rrq.explain.wording import clock, counted, first_line, named, sentence, since, until
+from rrq.explain.wording import clock, first_line, named, since, until
+from rrq.wording import counted, sentence
 
 CLOCK_SLACK = timedelta(seconds=1)
 """Clocks that differ by less explain nothing."""
@@ -64,7 +65,7 @@ def not_yet(evidence: Evidence) -> Iterator[Reason]:
     yield from _clock(evidence)
     when = f"in {until(due_at, now)} ({clock(due_at)})"
     if job.status == "RETRYING":
-        error = sentence(first_line(job.last_error) or "no error is known")
+        error = sentence(first_line(job.told_error) or "no error is known")
         yield Reason(
             "retrying",
             f"Attempt {job.failed_attempts} of {job.max_attempts} failed: {error} The next one is "

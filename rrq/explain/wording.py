@@ -32,17 +32,7 @@ def first_line(text: str | None) -> str:
     return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]}…"
 
 
-def sentence(text: str) -> str:
-    """Ended as a sentence is."""
-    return text if text.endswith((".", "…", "!", "?")) else f"{text}."
-
-
 def named(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def counted(count: int, noun: str) -> str:
-    """As in `1 job`, `2,000 jobs`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rrq.store.error_types import error_type_of
 from rrq.store.verdict import SettleAnswer, Verdict
+from rrq.wording import told_error
 
 SUMMARY_SECONDS = 60.0
 
@@ -115,5 +117,6 @@ class Tally:
 
 
 def _one_line(verdict: Verdict) -> str:
-    text = str(verdict.text).splitlines() or [""]
-    return text[0][:300]
+    error = str(verdict.text)
+    told = told_error(error, error_type_of(b"[%b]" % verdict.attempt, error)) or ""
+    return told.splitlines()[0][:300] if told else ""

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rrq.store.error_types import error_type_of
 from rrq.store.lenient import count_of, text_of, time_of
 from rrq.store.matching import has_text, is_function
 from rrq.store.replies import text
+from rrq.wording import told_error
 
 if TYPE_CHECKING:
     from rrq.store.keys import Keys
 
 FIELDS = ("function_name", "queue_name", "last_error", "completion_time", "current_retries")
-"""The fields of a job's hash that a `DeadLetter` is made from."""
+"""The fields of a job's hash that a `DeadLetter` is made from; `attempts` may follow them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class DeadLetter:
         is_expired: the entry stands for nothing: there is no hash any more.
         queue: the bare name of its queue.
         failed_attempts: how many attempts failed.
+        error_type: the exception's type, if the attempts were read too.
         death: `completion_time` as it is written, which tells this death from another one.
     """
 
@@ -39,19 +42,26 @@ class DeadLetter:
     error: str | None = None
     failed_at: datetime | None = None
     failed_attempts: int | None = None
+    error_type: str | None = None
     death: str = ""
+
+    @property
+    def told_error(self) -> str | None:
+        """The error with its type, if that is known."""
+        return told_error(self.error, self.error_type)
 
     @classmethod
     def read(cls, job_id: str, values: Sequence[bytes | None], keys: Keys) -> DeadLetter:
-        """The dead letter of a job whose hash has these values of `FIELDS`."""
-        function_name, queue, error, ended, attempts = values
+        """The dead letter of a job whose hash has these values of `FIELDS`, and of `attempts`."""
+        function_name, queue, error, ended, failed_attempts, *attempts = values
         return cls(
             job_id,
             function_name=text_of(function_name),
             queue=keys.bare_queue(text(queue)) if queue else None,
             error=text_of(error),
             failed_at=time_of(ended),
-            failed_attempts=count_of(attempts),
+            failed_attempts=count_of(failed_attempts),
+            error_type=error_type_of(attempts[0], text_of(error)) if attempts else None,
             death=text(ended) if ended else "",
         )
 
@@ -64,7 +74,7 @@ class Wanted:
         job_id: this one.
         queue: the bare name of its queue.
         function: its function, with or without the executor before the `#`.
-        error: part of the error's text, in upper or lower case.
+        error: part of the error's text or type, in upper or lower case.
         since, until: when it failed; one whose time is not known fits no range.
     """
 
@@ -92,7 +102,7 @@ class Wanted:
             return False
         if self.function is not None and not is_function(letter.function_name, self.function):
             return False
-        if self.error and not has_text(letter.error, self.error):
+        if self.error and not has_text(letter.told_error, self.error):
             return False
         return self._fits_time(letter.failed_at)
 

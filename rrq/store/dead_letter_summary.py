@@ -52,9 +52,10 @@ class Summary:
                 self._counted += 1
             self.functions[letter.function_name or UNKNOWN] += 1
             self.queues[letter.queue or UNKNOWN] += 1
-            pattern = error_pattern(letter.error or "")
+            error = letter.told_error or ""
+            pattern = error_pattern(error)
             self.errors[pattern] += 1
-            self.examples.setdefault(pattern, (letter.job_id, _first_line(letter.error or "")))
+            self.examples.setdefault(pattern, (letter.job_id, _first_line(error)))
 
     @property
     def average_failed_attempts(self) -> float | None:

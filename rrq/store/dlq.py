@@ -77,11 +77,17 @@ class DeadLetters:
         return texts(ids)
 
     async def letters(
-        self, name: str, *, oldest_first: bool = False, at_once: int = READ_AT_ONCE
+        self,
+        name: str,
+        *,
+        oldest_first: bool = False,
+        at_once: int = READ_AT_ONCE,
+        with_types: bool = False,
     ) -> AsyncGenerator[list[DeadLetter], None]:
         """All of them, some at a time, the newest first. Changes nothing.
 
-        Read with the oldest first, none is met twice though others come in.
+        Read with the oldest first, none is met twice though others come in. The types of errors
+        make it several times as much to read.
         """
         seen = 0
         while True:
@@ -90,7 +96,7 @@ class DeadLetters:
             else:
                 ids = await self.ids(name, seen, seen + at_once - 1)
             if ids:
-                yield await self._read(ids)
+                yield await self._read(ids, with_types)
             seen += len(ids)
             if len(ids) < at_once:
                 return
@@ -167,12 +173,14 @@ class DeadLetters:
             ids = ids[1:]
         if wanted.is_everything:
             return [(job_id, "any") for job_id in ids]
-        letters = await self._read([job_id for job_id in ids if wanted.fits_id(job_id)])
+        candidates = [job_id for job_id in ids if wanted.fits_id(job_id)]
+        letters = await self._read(candidates, with_types=wanted.error is not None)
         decisions = {letter.job_id: _decision(letter, wanted) for letter in letters}
         return [(job_id, decisions.get(job_id, "keep")) for job_id in ids]
 
-    async def _read(self, ids: Sequence[str]) -> list[DeadLetter]:
-        answers = await hash_values(self._redis, map(self._keys.job, ids), FIELDS)
+    async def _read(self, ids: Sequence[str], with_types: bool) -> list[DeadLetter]:
+        fields = (*FIELDS, "attempts") if with_types else FIELDS
+        answers = await hash_values(self._redis, map(self._keys.job, ids), fields)
         letters = []
         for job_id, values in zip(ids, answers, strict=True):
             if values is None:

@@ -16,6 +16,7 @@ from rrq.explain.evidence import (
     RunningJob,
 )
 from rrq.job import JobStatus
+from rrq.store.error_types import error_type_of
 from rrq.store.jobs import time_from_ms
 from rrq.store.lenient import number_of, text_of, time_of
 from rrq.store.replies import text
@@ -36,7 +37,7 @@ TIMES = (
     "cancel_requested",
 )
 NUMBERS = ("current_retries", "max_retries", "job_timeout_seconds", "lost_count")
-FIELDS = (*TEXTS, *TIMES, *NUMBERS)
+FIELDS = (*TEXTS, *TIMES, *NUMBERS, "attempts")
 REQUIRED = ("function_name", "enqueue_time")
 
 MAX_WORKERS, MAX_RUNNING, MAX_QUEUES = 200, 500, 1000
@@ -121,7 +122,7 @@ class Evidences:
         texts = {name: text_of(raw[name]) for name in TEXTS}
         times = {name: time_of(raw[name]) for name in TIMES}
         numbers = {name: number_of(raw[name]) for name in NUMBERS}
-        read: dict[str, Any] = {**texts, **times, **numbers}
+        read: dict[str, Any] = {**texts, **times, **numbers, "attempts": raw["attempts"]}
         unreadable = [
             name
             for name in FIELDS
@@ -148,6 +149,7 @@ class Evidences:
             worker_id=texts["worker_id"],
             cancel_requested_at=times["cancel_requested"],
             last_error=texts["last_error"],
+            last_error_type=error_type_of(raw["attempts"], texts["last_error"]),
             unreadable=tuple(unreadable),
         )
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rrq.job import JobStatus
 from rrq.store.asking import hash_values
+from rrq.store.error_types import error_type_of
 from rrq.store.lenient import count_of, text_of, time_of
 from rrq.store.matching import has_text, is_function
 from rrq.store.replies import text, texts
+from rrq.wording import told_error
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -43,7 +45,8 @@ DEFAULT_MAX_SCAN = 1000
 
 @dataclass(frozen=True, slots=True)
 class ListedJob:
-    """A job at a glance. What is not set, or cannot be read, is None; `queue` is its bare name."""
+    """A job at a glance. What is not set, cannot be read or was not asked for, is None; `queue` is
+    its bare name."""
 
     job_id: str
     status: str
@@ -56,6 +59,12 @@ class ListedJob:
     retries: int | None
     error: str | None
     worker_id: str | None
+    error_type: str | None = None
+
+    @property
+    def told_error(self) -> str | None:
+        """The error with its type, if that is known."""
+        return told_error(self.error, self.error_type)
 
     @property
     def changed_at(self) -> datetime | None:
@@ -79,7 +88,7 @@ class Choice:
         queue: the bare name of its queue.
         function: its function, with or without the executor before the `#`.
         since, until: when the last thing happened to it.
-        error: part of its error's text, in upper or lower case.
+        error: part of its error's text or type, in upper or lower case.
     """
 
     statuses: frozenset[JobStatus] = frozenset()
@@ -101,7 +110,7 @@ class Choice:
             return False
         if self.function is not None and not is_function(job.function_name, self.function):
             return False
-        if self.error and not has_text(job.error, self.error):
+        if self.error and not has_text(job.told_error, self.error):
             return False
         changed_at = job.changed_at
         if changed_at is None:
@@ -188,12 +197,12 @@ class Listing:
         found.sort(
             key=lambda job: job.changed_at.timestamp() if job.changed_at else 0, reverse=True
         )
-        page = found[offset : offset + limit]
+        page = await self._typed(found[offset : offset + limit])
         return Listed(page, budget.looked, has_more=len(found) > offset + limit)
 
     async def jobs(self, ids: Iterable[str]) -> dict[str, ListedJob]:
         """These jobs, by id, in one round trip; those that have no hash are left out."""
-        return {job.job_id: job for job in await self._read(list(ids))}
+        return {job.job_id: job for job in await self._read(list(ids), with_types=False)}
 
     async def _running(self, choice: Choice, wanted: int, budget: _Budget) -> list[ListedJob]:
         total = int(await self._redis.zcard(self._keys.leases))
@@ -206,7 +215,8 @@ class Listing:
                 await self._redis.zrange(self._keys.leases, place, place + count - 1, desc=True)
             )
             budget.spend(len(ids))
-            found += [job for job in await self._read(ids) if choice.fits(job)]
+            jobs = await self._read(ids, choice.error is not None)
+            found += [job for job in jobs if choice.fits(job)]
             place += count
             if not ids or len(found) >= wanted:
                 break
@@ -231,7 +241,8 @@ class Listing:
                 key = self._keys.queue(name)
                 ids = texts(await self._redis.zrange(key, start, start + count - 1, desc=True))
                 budget.spend(len(ids))
-                in_this += [job for job in await self._read(ids) if choice.fits(job)]
+                jobs = await self._read(ids, choice.error is not None)
+                in_this += [job for job in jobs if choice.fits(job)]
                 start += count
             found += in_this
         return found
@@ -263,7 +274,7 @@ class Listing:
         found: dict[str, ListedJob] = {}
         seen = 0
         async with aclosing(entries):
-            async for jobs, count in self._still_so(entries):
+            async for jobs, count in self._still_so(entries, choice.error is not None):
                 found |= {job.job_id: job for job in jobs if choice.fits(job)}
                 seen += count
                 if len(found) >= wanted:
@@ -274,13 +285,13 @@ class Listing:
         return list(found.values())
 
     async def _still_so(
-        self, entries: AsyncGenerator[list[Ended], None]
+        self, entries: AsyncGenerator[list[Ended], None], with_types: bool
     ) -> AsyncGenerator[tuple[list[ListedJob], int], None]:
         """The jobs of entries that still say what is, and how many entries were looked at."""
         async for batch in entries:
             for start in range(0, len(batch), READ_AT_ONCE):
                 part = batch[start : start + READ_AT_ONCE]
-                jobs = await self._read([one.job_id for one in part])
+                jobs = await self._read([one.job_id for one in part], with_types)
                 by_id = {job.job_id: job for job in jobs}
                 yield (
                     [
@@ -291,16 +302,43 @@ class Listing:
                     len(part),
                 )
 
-    async def _read(self, ids: Sequence[str]) -> list[ListedJob]:
-        answers = await hash_values(self._redis, map(self._keys.job, ids), FIELDS)
+    async def _read(self, ids: Sequence[str], with_types: bool) -> list[ListedJob]:
+        fields = (*FIELDS, "attempts") if with_types else FIELDS
+        answers = await hash_values(self._redis, map(self._keys.job, ids), fields)
         jobs = []
         for job_id, values in zip(ids, answers, strict=True):
             if values and any(value is not None for value in values):
                 jobs.append(self._job(job_id, values))
         return jobs
 
+    async def _typed(self, jobs: Sequence[ListedJob]) -> list[ListedJob]:
+        """The jobs with the types of their errors: of those that are shown, not of all."""
+        untold = [job.job_id for job in jobs if job.error and not job.error_type]
+        answers = await hash_values(self._redis, map(self._keys.job, untold), ["attempts"])
+        attempts = {
+            job_id: values[0] for job_id, values in zip(untold, answers, strict=True) if values
+        }
+        return [
+            replace(job, error_type=error_type_of(attempts[job.job_id], job.error))
+            if job.job_id in attempts
+            else job
+            for job in jobs
+        ]
+
     def _job(self, job_id: str, values: Sequence[bytes | None]) -> ListedJob:
-        status, function_name, queue, enqueued, due, started, ended, retries, error, worker = values
+        (
+            status,
+            function_name,
+            queue,
+            enqueued,
+            due,
+            started,
+            ended,
+            retries,
+            error,
+            worker,
+            *attempts,
+        ) = values
         state = text_of(status) or "-"
         is_over = state in JobStatus.__members__ and JobStatus(state).is_terminal
         return ListedJob(
@@ -315,6 +353,7 @@ class Listing:
             retries=count_of(retries),
             error=text_of(error),
             worker_id=text_of(worker),
+            error_type=error_type_of(attempts[0], text_of(error)) if attempts else None,
         )
 
 

@@ -209,6 +209,74 @@ def test_a_dead_letter_is_shown_whole_with_every_attempt(dlq: Rrq, keys: Redis) 
     assert lines[-1] == ["3", "error", "-", "-", "-", "-", "no such address"]
 
 
+def test_queues_are_named_bare_however_the_producer_wrote_them(dlq: Rrq, keys: Redis) -> None:
+    bury(keys, ["a"], queue_name="rrq:queue:mail", dlq_name="rrq:dlq:default")
+
+    lines = [line.split("\t") for line in dlq("inspect", "a")[1].splitlines()]
+    shown = json.loads(dlq("inspect", "a", "--json")[1])
+    [listed] = json.loads(dlq("list", "--json")[1])
+
+    assert ["queue", "mail"] in lines
+    assert ["dead letter queue", "default"] in lines
+    assert (shown["queue"], shown["dead_letter_queue"], listed["queue"]) == (
+        "mail",
+        "default",
+        "mail",
+    )
+
+
+def bury_key_error(redis: Redis) -> None:
+    """A dead letter of a handler that raised KeyError("id"), of which `str` makes little."""
+    attempt = {"attempt": 3, "outcome": "error", "error": "'id'", "error_type": "KeyError"}
+    bury(redis, ["a"], last_error="'id'", attempts=json.dumps([attempt]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("dlq", "list"),
+        ("dlq", "list", "--error", "keyerror: 'id'"),
+        ("dlq", "inspect", "a"),
+        ("dlq", "stats"),
+        ("dlq", "requeue", "--error", "KeyError", "--dry-run"),
+        ("dlq", "delete", "--all", "--dry-run"),
+        ("job", "show", "a"),
+        ("job", "trace", "a"),
+        ("job", "explain", "a"),
+    ],
+    ids=" ".join,
+)
+def test_an_error_is_shown_with_its_type(rrq: Rrq, keys: Redis, command: tuple[str, ...]) -> None:
+    bury_key_error(keys)
+
+    code, output, _ = rrq(*command)
+
+    assert code == 0
+    assert "KeyError: 'id'" in output
+
+
+def test_as_json_the_type_of_an_error_stands_beside_its_text(rrq: Rrq, keys: Redis) -> None:
+    bury_key_error(keys)
+
+    shown = [
+        json.loads(rrq("dlq", "list", "--json")[1])[0],
+        json.loads(rrq("dlq", "inspect", "a", "--json")[1]),
+        json.loads(rrq("dlq", "requeue", "--all", "--dry-run", "--json")[1])[0],
+        json.loads(rrq("job", "show", "a", "--json")[1]),
+    ]
+
+    assert {(one["error"], one["error_type"]) for one in shown} == {("'id'", "KeyError")}
+
+
+def test_an_error_is_requeued_by_its_type(dlq: Rrq, keys: Redis) -> None:
+    bury_key_error(keys)
+    bury(keys, ["b"])
+
+    assert dlq("requeue", "--error", "keyerror")[0] == 0
+
+    assert dead(keys) == ["b"]
+
+
 def test_as_json_or_raw_a_dead_letter_keeps_its_history(dlq: Rrq, keys: Redis) -> None:
     bury(keys, ["a"])
 

@@ -125,7 +125,7 @@ def test_a_job_is_shown_in_full(rrq: Rrq, keys: Redis) -> None:
         ["id", "job-1"],
         ["status", "FAILED"],
         ["function", "send_email"],
-        ["queue", "rrq:queue:mail"],
+        ["queue", "mail"],
         ["enqueued", "2026-01-01T12:00:00+00:00"],
         ["due", "2026-01-01T12:00:00+00:00"],
         ["started", "2026-01-01T12:00:01+00:00"],
@@ -192,8 +192,7 @@ def test_dead_letters_are_listed_the_newest_first_each_error_in_one_line(
     assert table.splitlines()[0] == "id\tfunction\tqueue\terror\tfailed at\tattempts"
     at = "2026-01-01T12:00:03.500000+00:00"
     assert rows(table) == [
-        [f"job-{number}", "send_email", "rrq:queue:mail", f"error {number}", at, "2"]
-        for number in (2, 1, 0)
+        [f"job-{number}", "send_email", "mail", f"error {number}", at, "2"] for number in (2, 1, 0)
     ]
     assert notes == "Showing 1-3 of 3.\n"
 
