@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from rrq.cli import options
 from rrq.suggestion import did_you_mean
@@ -37,7 +37,30 @@ def new_app(**settings: Any) -> typer.Typer:
     """An empty Typer app that speaks as all of RRQ's groups do."""
     # Typer's own help imports rich's Markdown and highlighter: 0.2 s before the first line.
     settings = {"cls": Group, "no_args_is_help": True, "rich_markup_mode": None, **settings}
-    return typer.Typer(**settings)
+    return _App(**settings)
+
+
+class _App(typer.Typer):
+    """Makes each command a `Command`."""
+
+    def command(
+        self, name: str | None = None, *, cls: type[TyperCommand] | None = None, **settings: Any
+    ) -> Any:
+        return super().command(name, cls=cls or Command, **settings)
+
+
+class Command(TyperCommand):
+    """A command whose usage names its arguments as everybody does: `ID`, not `{ID}`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What follows the command's name."""
+        return ["[OPTIONS]", *argument_names(self)]
+
+
+def argument_names(command: Any) -> list[str]:
+    """The arguments of a command, as its usage names them."""
+    arguments = [one for one in command.params if one.param_type_name == "argument"]
+    return [str(one.metavar or str(one.name).upper()) for one in arguments]
 
 
 def keep_only(app: typer.Typer, name: str) -> bool:

@@ -16,6 +16,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from rrq.cli.groups import argument_names
+
 CHECKOUT = Path(__file__).parents[2]
 
 VARIABLES = {"--config": "RRQ_CONFIG", "--redis-dsn": "RRQ_REDIS_DSN"}
@@ -210,8 +212,7 @@ def _section(path: str, command: Any, level: int) -> str:
 
 
 def _usage(path: str, command: Any) -> str:
-    arguments = [_metavar(one) for one in command.params if one.param_type_name == "argument"]
-    return " ".join(["rrq", path, "[OPTIONS]", *arguments])
+    return " ".join(["rrq", path, "[OPTIONS]", *argument_names(command)])
 
 
 def _row(parameter: Any) -> str:

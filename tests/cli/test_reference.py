@@ -94,6 +94,26 @@ def test_a_commands_help_begins_with_one_line_that_says_what_it_does(
     assert rest[:1] in ([], [""]), "the first paragraph is one line"
 
 
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("job show", " ID"),
+        ("init", " [DIRECTORY]"),
+        ("executor check", " -- COMMAND…"),
+        ("plugins show", " NAME"),
+        ("queue list", ""),
+    ],
+)
+def test_the_usage_names_arguments_as_the_page_does(path: str, arguments: str) -> None:
+    command = root()
+    for word in path.split():
+        command = command.commands[word]
+    usage = command.get_usage(command.make_context(path, [], resilient_parsing=True))
+
+    assert usage == f"Usage: {path} [OPTIONS]{arguments}"
+    assert f"\nrrq {path} [OPTIONS]{arguments}\n" in page()
+
+
 @each_command
 def test_a_commands_help_has_an_example_of_options_that_exist(path: str, command: Any) -> None:
     example = HelpText.of(command).example
