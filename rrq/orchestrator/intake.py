@@ -111,6 +111,8 @@ class Intake:
                 await _set_within(self._room_appeared, 0.05)
                 self._waits_for_room = False
                 continue
+            # What is held while Redis looks may go back to its queue right after.
+            held_nothing = not (self._dispatch.held or self._answer_missed)
             try:
                 claimed = await self._claim(room)
             except asyncio.CancelledError:
@@ -129,7 +131,7 @@ class Intake:
                 continue
             if (
                 self._burst
-                and not self._dispatch.held
+                and held_nothing
                 and not _some_are_due(claimed, within_ms=TURNED_AWAY_MS)
             ):
                 return
