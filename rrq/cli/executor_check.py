@@ -96,6 +96,11 @@ def check(
     from rrq.conformance.executor import check_executor, names
     from rrq.conformance.executor_bench import Handlers, Subject
 
+    for text in only or ():
+        if not any(text in name for name in names()):
+            raise typer.BadParameter(
+                f"--only: no point has {text!r} in its name; without --only all are named"
+            )
     subject = Subject(
         command=command,
         handlers=Handlers(

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from rrq.conformance import executor_flow as flow
 from rrq.conformance import executor_requests as requests
+from rrq.conformance import executor_stops as stops
+from rrq.conformance.executor_answer import AbsentPoint, WrongPoint
 from rrq.conformance.executor_bench import Bench, Subject
-from rrq.conformance.executor_process import AbsentPoint, WrongPoint
 from rrq.conformance.report import Point, Report, Status
 
 FIRST = "a good request is answered"
@@ -16,7 +17,8 @@ FIRST = "a good request is answered"
 POINTS: tuple[tuple[str, Callable[[Bench], Awaitable[str]]], ...] = (
     (FIRST, requests.good_request),
     ("it says hello", flow.hello),
-    ("it says no hello to a worker that knows none", flow.without_features),
+    ("it stays plain for a worker that knows no features", flow.without_features),
+    ("neither locale nor time zone changes anything", flow.elsewhere),
     ("requests of every form are understood", requests.every_form),
     ("values come back as they were sent", requests.values),
     ("integers of 64 bits keep their digits", requests.big_integers),
@@ -35,9 +37,12 @@ POINTS: tuple[tuple[str, Callable[[Bench], Awaitable[str]]], ...] = (
     ("a job that was answered can come again", requests.same_job_again),
     ("many requests get each its own outcome", flow.many_requests),
     ("long requests do not hold up a short one", flow.at_once),
-    ("a cancelled request stops", flow.cancelling),
-    ("a cancel for nothing is ignored", flow.cancelling_nothing),
-    ("a deadline is kept", flow.deadline),
+    ("a cancelled request stops", stops.cancelling),
+    ("cancelled requests leave their places to others", stops.giving_places_back),
+    ("a cancelled request is answered once", stops.cancelling_once),
+    ("a cancel for nothing is ignored", stops.cancelling_nothing),
+    ("a deadline is kept", stops.deadline),
+    ("no request is stopped before its deadline", stops.no_early_deadline),
     ("progress is reported", flow.progress),
     ("what a handler prints stays off the protocol", requests.printing),
     ("at the end of stdin it ends", flow.end_when_idle),

@@ -11,14 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Literal
 
-from rrq.conformance.executor_process import (
-    SILENCE_SECONDS,
-    AbsentPoint,
-    Answer,
-    CheckedProcess,
-    Expectation,
-    WrongPoint,
-)
+from rrq.conformance.executor_answer import AbsentPoint, Answer, Expectation, WrongPoint
+from rrq.conformance.executor_process import SILENCE_SECONDS, CheckedProcess
 from rrq.conformance.report import LINES_KEPT, Line
 from rrq.conformance.sameness import parse, value_difference
 from rrq.protocol import HANDLER_NOT_FOUND, PROTOCOL_FEATURES
@@ -102,14 +96,22 @@ class Bench:
             self._process = await self.fresh()
         return self._process
 
-    async def fresh(self, features: str | None = PROTOCOL_FEATURES) -> CheckedProcess:
-        """A process of the caller's own, who gives it to `dismiss`."""
+    async def fresh(
+        self, features: str | None = PROTOCOL_FEATURES, **surroundings: str
+    ) -> CheckedProcess:
+        """A process of the caller's own, who gives it to `dismiss`.
+
+        Args:
+            features: what it is told that the worker understands.
+            surroundings: more variables of its environment.
+        """
         process = CheckedProcess(
             self.subject.command,
             self.subject.limit_seconds,
             self.subject.start_limit_seconds,
             self.transcript.append,
             features,
+            surroundings,
         )
         await process.start(0 if self._is_plain else SILENCE_SECONDS)
         return process
@@ -168,7 +170,7 @@ class Bench:
         about = {
             "job_id": job_id,
             "attempt": 1,
-            "enqueue_time": _time(datetime.now(UTC)),
+            "enqueue_time": rfc3339(datetime.now(UTC)),
             "queue_name": "default",
             "deadline": None,
             "trace_context": None,
@@ -200,20 +202,29 @@ class Bench:
 
         Raises:
             AbsentPoint: it is not there.
+            WrongPoint: it is not, but the hello lists it.
         """
         if self.has_every_handler:
             raise AbsentPoint("not tried: it has a handler for every name")
         answer = await self.call(function_name, *args, **context)
         if answer.outcome.error_type == HANDLER_NOT_FOUND:
+            hello = (await self.process()).hello
+            if hello is not None and function_name in (hello.functions or ()):
+                raise WrongPoint(
+                    f"`{function_name}` is answered with {HANDLER_NOT_FOUND}, but its hello lists "
+                    "it: that type sends a job straight to the dead letter queue"
+                )
             raise AbsentPoint(f"not tried: it has no handler `{function_name}`")
         return answer
 
-    def good_request(self, job_id: str | None = None, word: str = "hello") -> tuple[str, bytes]:
+    def good_request(
+        self, job_id: str | None = None, word: str = "hello", **context: Any
+    ) -> tuple[str, bytes]:
         """A request that must succeed."""
         subject = self.subject
         if subject.function is not None:
-            return self.request(subject.function, subject.args, subject.kwargs, job_id)
-        return self.request(subject.handlers.echo, json.dumps([word]), "{}", job_id)
+            return self.request(subject.function, subject.args, subject.kwargs, job_id, **context)
+        return self.request(subject.handlers.echo, json.dumps([word]), "{}", job_id, **context)
 
     async def succeed(self, process: CheckedProcess | None = None, word: str = "hello") -> None:
         """Have a good request answered.
@@ -275,7 +286,7 @@ class Bench:
 
 def deadline_in(seconds: float) -> str:
     """A deadline so long from now."""
-    return _time(datetime.now(UTC) + timedelta(seconds=seconds))
+    return rfc3339(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 def check_status(answer: Answer, expected: str) -> None:
@@ -290,5 +301,6 @@ def check_status(answer: Answer, expected: str) -> None:
         raise WrongPoint(f"its status is {outcome.status}, not {expected}{why[:200]}")
 
 
-def _time(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """A moment as the protocol writes it."""
     return moment.isoformat().replace("+00:00", "Z")

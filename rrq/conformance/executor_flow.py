@@ -8,14 +8,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from rrq.conformance.executor_answer import AbsentPoint, WrongPoint
 from rrq.conformance.executor_bench import Bench, check_status, deadline_in
-from rrq.conformance.executor_process import AbsentPoint, CheckedProcess, WrongPoint
-
-LONG_SECONDS = 600
-"""For what is meant to be stopped."""
+from rrq.conformance.executor_process import CheckedProcess
+from rrq.conformance.report import shown
+from rrq.protocol import PROTOCOL_FEATURES
+from rrq.wording import counted
 
 MOST_AT_ONCE = 16
 MANY = 100
+
+BIG = 6
+BIG_CHARACTERS = 256 * 1024
+"""More than a pipe takes at once, so that lines are mixed if nothing keeps them apart."""
+
+ELSEWHERE = {"LC_ALL": "C", "LANG": "C", "TZ": "Pacific/Kiritimati"}
+"""An environment as a service manager has it, in a zone whose clocks are far from UTC."""
 
 
 async def hello(bench: Bench) -> str:
@@ -23,39 +31,63 @@ async def hello(bench: Bench) -> str:
     said = (await bench.introduced()).hello
     if said is None:
         raise AbsentPoint("optional: it is a plain executor of version 1, one request at a time")
+    runs = bench.subject.function or bench.subject.handlers.echo
+    if said.functions is not None and runs not in said.functions:
+        raise WrongPoint(f"it runs `{runs}`, but `functions` does not list it: {said.functions}")
     parts = [
         f"features {', '.join(said.features) or 'none'}",
         f"max_in_flight {said.max_in_flight or 'not said'}",
-        f"{len(said.functions)} functions" if said.functions is not None else "",
+        counted(len(said.functions), "function") if said.functions is not None else "",
         said.runtime or "",
     ]
     return "; ".join(filter(None, parts))
 
 
 async def without_features(bench: Bench) -> str:
-    """It says no hello to a worker that knows none."""
+    """It says nothing but outcomes to a worker that knows nothing else."""
     async with _own_process(bench, features=None) as process:
         await bench.succeed(process)
-        bench.blame(process, "hello")
+        # It need not have this handler; any answer will do.
+        await process.answer(
+            await bench.begin(process, bench.subject.handlers.report, 1, 10, "rows")
+        )
+        bench.blame(process, "though nobody told it to")
     return ""
 
 
+async def elsewhere(bench: Bench) -> str:
+    """Neither text nor times depend on the locale and time zone that it is started in."""
+    word = "\u00e9\u4f60\U0001f600"
+    async with _own_process(bench, **ELSEWHERE) as process:
+        job_id, line = bench.good_request(word=word)
+        line = line.replace(json.dumps(word).encode(), f'"{word}"'.encode())
+        bench.check_good(await process.answer(await process.send(line, job_id)), word)
+        sleep = bench.subject.handlers.sleep
+        in_time = await bench.begin(process, sleep, 0.01, deadline=deadline_in(3600))
+        if (await process.answer(in_time)).outcome.status == "timeout":
+            raise WrongPoint("its deadline is in an hour: is it taken for local time?")
+    return ", ".join(f"{name}={value}" for name, value in ELSEWHERE.items())
+
+
 async def many_requests(bench: Bench) -> str:
-    """Many requests are answered, each with its own outcome."""
+    """Many requests are answered, each with its own outcome, though some are big."""
     window = asyncio.Semaphore(await bench.max_in_flight())
 
-    async def one(number: int) -> None:
+    async def one(word: str) -> None:
         async with window:
-            await bench.succeed(word=f"number {number}")
+            await bench.succeed(word=word)
 
-    tasks = [asyncio.ensure_future(one(number)) for number in range(MANY)]
+    words = [f"number {number}" for number in range(MANY)]
+    if bench.shape is not None:
+        words += [str(number) * BIG_CHARACTERS for number in range(BIG)]
+    tasks = [asyncio.ensure_future(one(word)) for word in words]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return f"{MANY} requests, {await bench.max_in_flight()} at once"
+    return f"{len(words)} requests, {await bench.max_in_flight()} at once"
 
 
 async def at_once(bench: Bench) -> str:
@@ -89,49 +121,15 @@ async def at_once(bench: Bench) -> str:
     raise WrongPoint(f"{at_once - 1} long requests hold up a short one: they do not run at once")
 
 
-async def cancelling(bench: Bench) -> str:
-    """A cancelled request stops and is answered; its neighbour goes on."""
-    process = await _offering_cancel(bench)
-    sleep = bench.subject.handlers.sleep
-    await bench.try_handler(sleep, 0)
-    neighbour = None
-    if await bench.max_in_flight() > 1:
-        neighbour = await bench.begin(process, sleep, 0.3)
-    unwanted = await bench.begin(process, sleep, LONG_SECONDS)
-    await _cancel(process, unwanted.job_ids[0])
-    answer = await process.answer(unwanted)
-    if neighbour is not None:
-        check_status(await process.answer(neighbour), "success")
-    return f"answered with {answer.outcome.status}"
-
-
-async def cancelling_nothing(bench: Bench) -> str:
-    """A cancel for a request that it does not have is ignored."""
-    process = await _offering_cancel(bench)
-    job_id, line = bench.good_request()
-    answer = await process.answer(await process.send(line, job_id))
-    bench.check_good(answer, "hello")
-    for gone in (job_id, "no-such-job"):
-        await _cancel(process, gone)
-    await bench.succeed(process)
-    return ""
-
-
-async def deadline(bench: Bench) -> str:
-    """A request whose deadline comes is answered with timeout."""
-    sleep = bench.subject.handlers.sleep
-    answer = await bench.try_handler(sleep, 0.6, deadline=deadline_in(0.2))
-    if answer.outcome.status != "timeout":
-        raise AbsentPoint("optional: the worker kills the process of a job that takes too long")
-    return answer.outcome.error_message or ""
-
-
 async def progress(bench: Bench) -> str:
     """A handler reports its progress."""
     process = await bench.process()
     await bench.try_handler(bench.subject.handlers.report, 1, 10, "rows")
     expectation = await bench.begin(process, bench.subject.handlers.report, 3, 10, "rows")
     answer = await process.answer(expectation)
+    if not expectation.progress and process.stray_progress:
+        strays = shown(process.stray_progress[-1])
+        raise WrongPoint(f"it reports for job {strays}, not for the one that it was asked")
     if not expectation.progress:
         raise AbsentPoint(f"optional: its `{bench.subject.handlers.report}` reports nothing")
     check_status(answer, "success")
@@ -173,21 +171,12 @@ async def end_within_a_line(bench: Bench) -> str:
     return f"with status {status}"
 
 
-async def _offering_cancel(bench: Bench) -> CheckedProcess:
-    process = await bench.introduced()
-    if process.hello is None or "cancel" not in process.hello.features:
-        raise AbsentPoint("optional: the worker kills the process of a job that is to be stopped")
-    return process
-
-
-async def _cancel(process: CheckedProcess, job_id: str) -> None:
-    await process.send(json.dumps({"type": "cancel", "job_id": job_id}).encode())
-
-
 @asynccontextmanager
-async def _own_process(bench: Bench, **how: None) -> AsyncIterator[CheckedProcess]:
+async def _own_process(
+    bench: Bench, *, features: str | None = PROTOCOL_FEATURES, **surroundings: str
+) -> AsyncIterator[CheckedProcess]:
     """A process for one point alone."""
-    process = await bench.fresh(**how)
+    process = await bench.fresh(features, **surroundings)
     try:
         yield process
     finally:

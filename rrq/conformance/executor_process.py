@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
+from rrq.conformance.executor_answer import Answer, Expectation, WrongPoint
 from rrq.conformance.report import Line, shown
-from rrq.conformance.sameness import Number, parse
+from rrq.conformance.sameness import parse
 from rrq.exc import RRQError
 from rrq.protocol import (
+    MAX_MESSAGE_BYTES,
     PROTOCOL_FEATURES,
     ExecutionOutcome,
     Hello,
@@ -27,36 +29,6 @@ SILENCE_SECONDS = 0.5
 READ_BYTES = 256 * 1024
 
 
-class WrongPoint(Exception):
-    """What was checked does not hold; the message says why."""
-
-
-class AbsentPoint(Exception):
-    """What was checked is optional and not there, or could not be tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An outcome.
-
-    Attributes:
-        outcome: as a worker reads it.
-        result: its result, numbers as they are written.
-    """
-
-    outcome: ExecutionOutcome
-    result: Any
-
-
-@dataclass(eq=False, slots=True)
-class Expectation:
-    """An outcome that is awaited, under any of some ids."""
-
-    job_ids: tuple[str, ...]
-    answer: asyncio.Future[Answer]
-    progress: list[Progress] = field(default_factory=list)
-
-
 class CheckedProcess:
     """One process of the executor.
 
@@ -66,12 +38,14 @@ class CheckedProcess:
         start_limit_seconds: how long the first line may take.
         write_down: takes every line that is exchanged.
         features: what the process is told in `RRQ_PROTOCOL_FEATURES`; None leaves it out.
+        surroundings: more variables of its environment.
 
     Attributes:
         hello: what it said of itself, if it did.
         faults: what it printed that a worker would replace it for.
         has_spoken: whether it printed anything.
         was_told_features: whether it may say hello.
+        stray_progress: progress of jobs that it was not asked for, which a worker passes over.
     """
 
     def __init__(
@@ -81,6 +55,7 @@ class CheckedProcess:
         start_limit_seconds: float,
         write_down: Callable[[Line], None],
         features: str | None = PROTOCOL_FEATURES,
+        surroundings: Mapping[str, str] | None = None,
     ) -> None:
         self.hello: Hello | None = None
         self.faults: list[str] = []
@@ -89,11 +64,15 @@ class CheckedProcess:
         self._start_limit_seconds = start_limit_seconds
         self._write_down = write_down
         self._features = features
+        self._surroundings = surroundings or {}
         self._expected: list[Expectation] = []
         self._answered: set[str] = set()
         self._last_outcome = b""
         self.has_spoken = False
         self.was_told_features = features is not None
+        self.stray_progress: list[str] = []
+        self._unended: list[bytes] = []
+        self._is_ending = False
         self._spoke = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -109,6 +88,7 @@ class CheckedProcess:
         environment |= {"RRQ_EXECUTOR_NAME": "check", "RRQ_WORKER_ID": "rrq_worker_check"}
         if self._features is not None:
             environment["RRQ_PROTOCOL_FEATURES"] = self._features
+        environment |= self._surroundings
         pipe = asyncio.subprocess.PIPE
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -124,8 +104,8 @@ class CheckedProcess:
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._tasks = [
-            asyncio.create_task(self._read(self._process.stdout, self._take)),
-            asyncio.create_task(self._read(self._process.stderr, self._take_log)),
+            asyncio.create_task(self._read_stdout(self._process.stdout)),
+            asyncio.create_task(self._read_stderr(self._process.stderr)),
         ]
         spoke = asyncio.create_task(self._spoke.wait())
         await asyncio.wait(
@@ -147,9 +127,10 @@ class CheckedProcess:
             Its exit status.
 
         Raises:
-            WrongPoint: it does not end, or leaves processes behind.
+            WrongPoint: it does not end, or crashes, or leaves processes behind.
         """
         assert self._process.stdin is not None
+        self._is_ending = True
         self._process.stdin.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limit_seconds):
@@ -160,10 +141,17 @@ class CheckedProcess:
             raise WrongPoint(f"it goes on, {self._limit_seconds:g} s after the end of its stdin")
         if _has_group(self._process.pid):
             raise WrongPoint("it ended, but a process that it started goes on")
+        if status < 0:
+            raise WrongPoint(f"it does not end by itself, but by {signal.Signals(-status).name}")
+        if rest := b"".join(self._unended).strip():
+            raise WrongPoint(
+                f"its last line has no line feed at its end, so no worker reads it: {shown(rest)}"
+            )
         return status
 
     async def kill(self) -> None:
         """End it and everything that it started."""
+        self._is_ending = True
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(TimeoutError):
@@ -219,10 +207,11 @@ class CheckedProcess:
         await asyncio.wait(waits, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
         if expectation.answer.done():
             return expectation.answer.result()
-        name = shown(expectation.job_ids[0])
+        name, rest = shown(expectation.job_ids[0]), b"".join(self._unended)
         if self._tasks[0].done():
             raise WrongPoint(await self._epitaph(f"{name} is not answered"))
-        raise WrongPoint(f"{name} is not answered within {limit_seconds:g} s")
+        told = f"; what it printed has no line feed at its end: {shown(rest)}" if rest else ""
+        raise WrongPoint(f"{name} is not answered within {limit_seconds:g} s{told}")
 
     async def _epitaph(self, what: str) -> str:
         with suppress(TimeoutError):
@@ -234,16 +223,29 @@ class CheckedProcess:
 
     # -- lines from it ------------------------------------------------------------------
 
-    async def _read(self, stream: asyncio.StreamReader, take: Callable[[bytes], None]) -> None:
-        pieces: list[bytes] = []
+    async def _read_stdout(self, stream: asyncio.StreamReader) -> None:
+        await self._read(stream, self._take, self._unended)
+        rest = b"".join(self._unended)
+        if rest.strip() and not self._is_ending:
+            # A worker would not see it.
+            self.faults.append(f"its last line has no line feed at its end: {shown(rest)}")
+
+    async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
+        rest: list[bytes] = []
+        await self._read(stream, self._take_log, rest)
+        if any(rest):
+            self._take_log(b"".join(rest))
+
+    async def _read(
+        self, stream: asyncio.StreamReader, take: Callable[[bytes], None], pieces: list[bytes]
+    ) -> None:
+        """Take each line; `pieces` has what there is of the next one."""
         while chunk := await stream.read(READ_BYTES):
             *lines, rest = chunk.split(b"\n")
             for line in lines:
                 take(b"".join([*pieces, line]))
                 pieces.clear()
             pieces.append(rest)
-        if any(pieces):
-            take(b"".join(pieces))
 
     def _take_log(self, line: bytes) -> None:
         self._write_down(Line("stderr", shown(line)))
@@ -255,6 +257,8 @@ class CheckedProcess:
         is_first, self.has_spoken = not self.has_spoken, True
         self._spoke.set()
         try:
+            if len(line) > MAX_MESSAGE_BYTES:
+                raise ValueError(f"it has {len(line)} bytes, the most is {MAX_MESSAGE_BYTES}")
             fields = parse(line.decode())
             message = decode_executor_line(line)
         except (ValueError, RecursionError) as error:
@@ -263,9 +267,7 @@ class CheckedProcess:
         if isinstance(message, Hello):
             self._take_hello(message, is_first, line)
         elif isinstance(message, Progress):
-            for one in self._expected:
-                if message.job_id in one.job_ids:
-                    one.progress.append(message)
+            self._take_progress(message, line)
         else:
             self._take_outcome(message, fields.get("result"), line)
 
@@ -280,6 +282,14 @@ class CheckedProcess:
             self.faults.append("its max_in_flight is less than 1")
         else:
             self.hello = hello
+
+    def _take_progress(self, progress: Progress, line: bytes) -> None:
+        if self._features is None:
+            self.faults.append(f"progress, though nobody told it to: {shown(line)}")
+        elif expectation := self._expecting(progress.job_id):
+            expectation.progress.append(progress)
+        elif progress.job_id not in self._answered:
+            self.stray_progress.append(progress.job_id)
 
     def _take_outcome(self, outcome: ExecutionOutcome, result: Any, line: bytes) -> None:
         expectation = self._expecting(outcome.job_id)
@@ -306,9 +316,10 @@ class CheckedProcess:
     def _take_malformed(self, line: bytes, why: str) -> None:
         """A line that is no message: the answer to what is expected, if it says so."""
         with suppress(ValueError, RecursionError):
-            fields = parse(line.decode(errors="replace"))
+            # Less strictly: it may be no JSON for the very reason that is told.
+            fields = json.loads(line.decode(errors="replace"))
             job_id = fields.get("job_id") if isinstance(fields, dict) else None
-            if isinstance(job_id, str) and not isinstance(job_id, Number):
+            if isinstance(job_id, str):
                 expectation = self._expecting(job_id)
                 if expectation is not None and not expectation.answer.done():
                     self._expected.remove(expectation)

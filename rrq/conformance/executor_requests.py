@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from rrq.conformance import vectors
+from rrq.conformance.executor_answer import AbsentPoint, WrongPoint
 from rrq.conformance.executor_bench import Bench, check_status
-from rrq.conformance.executor_process import AbsentPoint, WrongPoint
 from rrq.conformance.vectors import Case
 from rrq.protocol import HANDLER_NOT_FOUND, MAX_MESSAGE_BYTES
+from rrq.wording import counted
 
 VERSION_MESSAGE = "Unsupported protocol version"
 
@@ -52,7 +53,7 @@ async def every_form(bench: Bench) -> str:
     for case in vectors.cases("requests"):
         with _named(case):
             await _understand(bench, case)
-    return f"{len(vectors.cases('requests'))} requests"
+    return counted(len(vectors.cases("requests")), "request")
 
 
 async def _understand(bench: Bench, case: Case) -> None:
@@ -80,7 +81,7 @@ async def values(bench: Bench) -> str:
     for case in cases:
         with _named(case):
             await _give_back(bench, case)
-    return f"{len(cases)} values"
+    return counted(len(cases), "value")
 
 
 async def _give_back(bench: Bench, case: Case) -> None:
@@ -117,7 +118,7 @@ async def _kept(bench: Bench, need: str, advice: str) -> str:
             bench.check_echo(answer, f"[{vectors.text(case['json'])}]", "{}")
         except WrongPoint as lost:
             raise AbsentPoint(f"optional: {lost}; {advice}") from None
-    return f"{len(cases)} values"
+    return counted(len(cases), "value")
 
 
 async def unknown_handler(bench: Bench) -> str:
@@ -158,14 +159,14 @@ async def other_version(bench: Bench) -> str:
     """A request of another version is refused in the right words."""
     cases = [case for case in vectors.cases("bad_requests") if _is_version(case)]
     await _refuse(bench, cases)
-    return f"{len(cases)} lines"
+    return counted(len(cases), "line")
 
 
 async def bad_requests(bench: Bench) -> str:
     """A line that is no request is answered with an error, and does no harm."""
     cases = [case for case in vectors.cases("bad_requests") if not _is_version(case)]
     await _refuse(bench, cases)
-    return f"{len(cases)} lines"
+    return counted(len(cases), "line")
 
 
 async def _refuse(bench: Bench, cases: Sequence[Case]) -> None:
@@ -192,7 +193,7 @@ async def doubtful_requests(bench: Bench) -> str:
             process = await bench.process()
             await process.answer(await process.send(vectors.line(case), "j1", "unknown"))
             await bench.succeed(process)
-    return f"{len(vectors.cases('doubtful_requests'))} lines"
+    return counted(len(vectors.cases("doubtful_requests")), "line")
 
 
 async def blank_lines(bench: Bench) -> str:
@@ -219,7 +220,7 @@ async def pieces(bench: Bench) -> str:
         else:
             answer = await process.answer(await process.send(line[begin:], job_id))
     bench.check_good(answer, word)
-    return f"{len(cuts) - 1} pieces"
+    return counted(len(cuts) - 1, "piece")
 
 
 async def big_request(bench: Bench) -> str:
@@ -228,6 +229,12 @@ async def big_request(bench: Bench) -> str:
     process = await bench.process()
     args = json.dumps(["x" * BIG_BYTES])
     answer = await process.answer(await process.send(*_parts(bench, args, "{}")))
+    bench.check_echo(answer, args, "{}")
+    # Its answer is beyond the limit for one that writes every character as an escape.
+    args = json.dumps(["\U0001f600" * (MAX_MESSAGE_BYTES // 12)], ensure_ascii=False)
+    answer = await process.answer(await process.send(*_parts(bench, args, "{}")))
+    if answer.outcome.status == "error":
+        return f"{BIG_BYTES // 2**20} MiB; beyond the limit: {answer.outcome.error_message}"
     bench.check_echo(answer, args, "{}")
     return f"{BIG_BYTES // 2**20} MiB"
 
@@ -246,9 +253,9 @@ async def too_long_a_line(bench: Bench) -> str:
 async def same_job_again(bench: Bench) -> str:
     """A job that was answered can come again."""
     process = await bench.process()
-    for _ in range(2):
-        job_id, line = bench.good_request(job_id="check-again", word="again")
-        bench.check_good(await process.answer(await process.send(line, job_id)), "again")
+    for word in ("once", "again"):
+        job_id, line = bench.good_request(job_id="check-again", word=word)
+        bench.check_good(await process.answer(await process.send(line, job_id)), word)
     return ""
 
 

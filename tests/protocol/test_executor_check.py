@@ -35,55 +35,105 @@ RIGHT = {
     ],
 }
 
+BROKEN = [sys.executable, str(EXECUTORS / "broken.py")]
+"""To which the way is added in which it is wrong."""
+
 SLOW = (
     "no hello",
     "values come back",
     "some megabytes",
     "too long",
     "deadline",
+    "answered once",
     "end of stdin",
 )
 """What takes the largest part of a check's time, and is left out where it is not the matter."""
 
-WRONG: dict[str, dict[str, str]] = {
-    # These keep the check waiting: side by side, if they are the first.
-    "ignores_bad_lines": {
-        "a line that is no request is answered": "no JSON: unknown is not answered within",
-    },
+IN_ALL: dict[str, dict[str, str]] = {
     "never_flushes": {FIRST: "check-1 is not answered within"},
-    "ignores_cancel": {"a cancelled request stops": "is not answered within"},
-    "outlives_its_stdin": {"at an end of stdin within a line it ends": "it goes on"},
-    "leaves_a_child": {"at an end of stdin within a line it ends": "that it started goes on"},
     "prints_to_stdout": {LAST: "a line is no message"},
     "answers_under_another_id": {FIRST: "check-1 is not answered within", LAST: "was not asked"},
     "answers_twice": {LAST: "answers a second time"},
-    "dies_of_bad_lines": {
-        "a line that is no request is answered": "no JSON: unknown is not answered: ",
-        "a doubtful request does no harm": "is not answered: ",
-    },
     "takes_every_version": {
         "a request of another version is refused": "version 2: its status is success, not error"
     },
-    "takes_nan": {"a line that is no request is answered": "NaN: its status is success"},
     "calls_a_missing_handler_an_error": {
         "an unknown handler is told as such": 'its error_type is "KeyError"'
     },
-    "delays_in_words": {"a handler can ask for another attempt": "its answer is no outcome"},
-    "runs_one_after_the_other": {"long requests do not hold up a short one": "hold up a short one"},
     "answers_a_cancel_for_nothing": {LAST: "answers a second time"},
-    "joins_accents": {"values come back as they were sent": "a letter and its combining mark"},
-    "reads_64_kib_lines": {"requests of every form are understood": "a megabyte of arguments"},
-    "takes_chunks_for_lines": {
-        "a request that arrives in pieces is put together": "is answered as unknown",
-        LAST: "unknown was not asked",
-    },
-    "greets_unasked": {"it says no hello to a worker that knows none": "nobody told it to"},
     "greets_late": {LAST: "a hello must be the first line"},
 }
 """Ways to be wrong, and the points that find it, with a part of what they say."""
 
-ALONE = ("ignores_bad_lines", "outlives_its_stdin", "leaves_a_child", "takes_chunks_for_lines")
-"""Those that are wrong in what many points look at: only the point that is named is looked at."""
+ALONE: dict[str, dict[str, str]] = {
+    "ignores_bad_lines": {
+        "a line that is no request is answered": "no JSON: unknown is not answered within",
+    },
+    "outlives_its_stdin": {"at an end of stdin within a line it ends": "it goes on"},
+    "leaves_a_child": {"at an end of stdin within a line it ends": "that it started goes on"},
+    "takes_chunks_for_lines": {
+        "a request that arrives in pieces is put together": "is answered as unknown",
+        LAST: "unknown was not asked",
+    },
+    "dies_of_bad_lines": {
+        "a line that is no request is answered": "no JSON: unknown is not answered: ",
+        "a doubtful request does no harm": "is not answered: ",
+    },
+    "takes_nan": {"a line that is no request is answered": "NaN: its status is success"},
+    "delays_in_words": {"a handler can ask for another attempt": "its answer is no outcome"},
+    "runs_one_after_the_other": {"long requests do not hold up a short one": "hold up a short one"},
+    "joins_accents": {"values come back as they were sent": "a letter and its combining mark"},
+    "reads_64_kib_lines": {"requests of every form are understood": "a megabyte of arguments"},
+    "greets_unasked": {
+        "it stays plain for a worker that knows no features": "hello, though nobody told it to"
+    },
+    "ignores_cancel": {"a cancelled request stops": "is not answered within"},
+    "crashes_at_the_end": {"at an end of stdin within a line it ends": "by SIGSEGV"},
+    "begins_lines_with_their_end": {FIRST: 'has no line feed at its end: {"job_id"'},
+    "forgets_the_last_line_feed": {
+        "at the end of stdin it ends, a request under way": "no line feed at its end, so no worker"
+    },
+    "prints_dots": {FIRST: "is not answered within", LAST: "a line is no message"},
+    "writes_latin_1": {"values come back as they were sent": "its answer is no outcome ('utf-8'"},
+    "writes_as_the_locale_says": {
+        "neither locale nor time zone changes anything": "result['args'][0] is '???', not '"
+    },
+    "writes_nan": {"a doubtful request does no harm": "Infinity is not JSON"},
+    "cuts_long_lines": {
+        "values come back as they were sent": "is not answered within",
+        LAST: "a line is no message",
+    },
+    "escapes_beyond_the_limit": {"some megabytes pass in both directions": "the most is 16777216"},
+    "mixes_long_lines": {
+        "many requests get each its own outcome": "is not answered within",
+        LAST: "a line is no message",
+    },
+    "lists_other_functions": {"it says hello": "`functions` does not list it: ['resize']"},
+    "calls_every_error_not_found": {
+        "a failure is an error with its message": "but its hello lists it"
+    },
+    "reports_unasked": {
+        "it stays plain for a worker that knows no features": "progress, though nobody told it to"
+    },
+    "reports_for_another": {"progress is reported": "it reports for job other"},
+    "answers_from_memory": {
+        "a job that was answered can come again": "is 'once', not 'again'",
+    },
+    "goes_on_after_a_cancel": {"a cancelled request is answered once": "answers a second time"},
+    "keeps_the_places_of_the_cancelled": {
+        "cancelled requests leave their places to others": "which go on in secret"
+    },
+    "cuts_deadlines_to_seconds": {
+        "no request is stopped before its deadline": "its fraction of a second"
+    },
+    "takes_deadlines_for_local_time": {
+        "neither locale nor time zone changes anything": "is it taken for local time?"
+    },
+}
+"""Those of which only the points that are named are looked at: they are wrong in what many look at,
+or quickly found."""
+
+WRONG = ALONE | IN_ALL
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +151,7 @@ def reports() -> dict[str, Report]:
     subjects = {name: (Subject(command=command), None) for name, command in RIGHT.items()}
     quick = [name for name in names() if not any(text in name for text in SLOW)]
     for way, points in WRONG.items():
-        command = [sys.executable, str(EXECUTORS / "broken.py"), way]
-        subject = Subject(command=command, limit_seconds=4, start_limit_seconds=6)
+        subject = Subject(command=[*BROKEN, way], limit_seconds=4, start_limit_seconds=6)
         alone = way in ALONE
         subjects[way] = (subject, [*([] if alone else quick), *points])
     with contextlib.chdir(EXECUTORS):  # where the handlers of the runtime are
@@ -138,11 +187,28 @@ def test_a_plain_executor_of_version_1_goes_on_being_right(reports: dict[str, Re
         "a line that is too long is refused",
         "long requests do not hold up a short one",
         "a cancelled request stops",
+        "cancelled requests leave their places to others",
+        "a cancelled request is answered once",
         "a cancel for nothing is ignored",
         "a deadline is kept",
         "progress is reported",
         "what a handler prints stays off the protocol",
     }
+
+
+async def test_a_hello_that_takes_its_time_is_as_good_as_one_at_once() -> None:
+    report = await check_executor(Subject(command=[*BROKEN, "greets_slowly"]), only=["hello"])
+
+    assert {point.status for point in report.points} == {"holds"}, report
+
+
+async def test_an_executor_that_counts_in_doubles_is_told_so_and_is_not_wrong() -> None:
+    report = await check_executor(
+        Subject(command=[*BROKEN, "counts_in_doubles"]), only=["keep their digits"]
+    )
+
+    assert [point.status for point in report.points] == ["holds", "absent", "absent", "holds"]
+    assert "9007199254740992.0, not 9007199254740993; send them as text" in report.points[1].note
 
 
 async def test_an_executor_without_an_echo_is_checked_by_a_handler_that_is_named() -> None:
@@ -184,14 +250,12 @@ def test_the_command_prints_json_of_its_shape() -> None:
     found = json.loads(ran.stdout)
     jsonschema.validate(found, json.loads(SCHEMA.read_text()))
     assert found["command"] == RIGHT["reference"]
-    assert found["counts"] == {"holds": 4, "absent": 0, "wrong": 0}
+    assert found["counts"] == {"holds": 3, "absent": 0, "wrong": 0}
     assert '"type": "hello"' in found["points"][0]["lines"][0]["text"]
 
 
 def test_the_command_tells_what_is_wrong_with_the_lines_that_show_it() -> None:
-    program = [sys.executable, str(EXECUTORS / "broken.py"), "takes_every_version"]
-
-    ran = rrq("--only", "version", "--", *program)
+    ran = rrq("--only", "version", "--", *BROKEN, "takes_every_version")
 
     assert ran.returncode == 1
     table, lines = ran.stdout.split("\n\n")
@@ -202,7 +266,14 @@ def test_the_command_tells_what_is_wrong_with_the_lines_that_show_it() -> None:
         [version, "executor"],
     ]
     assert '"protocol_version":"2"' in lines
-    assert ran.stderr == "2 hold, 0 are optional and absent, 1 are wrong.\n"
+    assert ran.stderr == "2 hold, 0 are optional and absent, 1 is wrong.\n"
+
+
+def test_a_word_that_is_in_no_points_name_is_wrong_usage() -> None:
+    ran = rrq("--only", "helo", "--", *RIGHT["reference"])
+
+    assert ran.returncode == 2
+    assert "no point has 'helo' in its name" in ran.stderr
 
 
 def rrq(*arguments: str) -> subprocess.CompletedProcess[str]:

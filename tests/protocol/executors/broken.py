@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import unicodedata
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +173,191 @@ def outlives_its_stdin() -> None:
 
 def leaves_a_child() -> None:
     subprocess.Popen(["sleep", "600"])
+
+
+def crashes_at_the_end() -> None:
+    serve = executor.main
+
+    async def crash() -> None:
+        await serve()
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    check_handlers.main = crash
+
+
+def begins_lines_with_their_end() -> None:
+    executor.send = lambda message: write(b"\n" + as_line(message))
+
+
+def forgets_the_last_line_feed() -> None:
+    read_lines, at_end = executor.read_lines, []
+
+    def read(loop: Any, lines: Any) -> None:
+        read_lines(loop, lines)
+        at_end.append(True)
+
+    executor.read_lines = read
+    executor.send = lambda message: write(as_line(message) + (b"" if at_end else b"\n"))
+
+
+def prints_dots() -> None:
+    executor.send = lambda message: write(b"." + as_line(message) + b"\n")
+
+
+def writes_latin_1() -> None:
+    executor.send = lambda message: write(as_line(message, encoding="latin-1") + b"\n")
+
+
+def writes_as_the_locale_says() -> None:
+    encoding = "ascii" if os.environ.get("LC_ALL") == "C" else "utf-8"
+    executor.send = lambda message: write(as_line(message, encoding=encoding) + b"\n")
+
+
+def writes_nan() -> None:
+    executor.send = lambda message: write(as_line(message, allow_nan=True) + b"\n")
+
+
+def cuts_long_lines() -> None:
+    executor.send = lambda message: write(as_line(message)[: 2**16] + b"\n")
+
+
+def escapes_beyond_the_limit() -> None:
+    executor.send = lambda message: write(as_line(message, ensure_ascii=True) + b"\n")
+
+
+def mixes_long_lines() -> None:
+    async def in_pieces(line: bytes) -> None:
+        for begin in range(0, len(line), 2**16):
+            write(line[begin : begin + 2**16])
+            await asyncio.sleep(0.01)
+
+    tasks = set()
+
+    def begin(message: Any) -> None:
+        tasks.add(asyncio.create_task(in_pieces(as_line(message) + b"\n")))
+
+    executor.send = begin
+
+
+def lists_other_functions() -> None:
+    executor.send = lambda message: send(
+        {**message, "functions": ["resize"]} if message.get("type") == "hello" else message
+    )
+
+
+def calls_every_error_not_found() -> None:
+    async def lost(request: Any) -> Any:
+        outcome = await carry_out(request)
+        is_error = outcome["status"] == "error"
+        return {**outcome, "error_type": "handler_not_found"} if is_error else outcome
+
+    executor.carry_out = lost
+
+
+def reports_unasked() -> None:
+    executor.FEATURES.append("progress")
+
+
+def reports_for_another() -> None:
+    executor.send = lambda message: send(
+        {**message, "job_id": "other"} if message.get("type") == "progress" else message
+    )
+
+
+def answers_from_memory() -> None:
+    known: dict[str, Any] = {}
+
+    async def remembered(request: Any) -> Any:
+        if request["job_id"] not in known:
+            known[request["job_id"]] = await carry_out(request)
+        return known[request["job_id"]]
+
+    executor.carry_out = remembered
+
+
+def goes_on_after_a_cancel() -> None:
+    running: set[str] = set()
+
+    async def run(request: Any) -> Any:
+        running.add(request["job_id"])
+        try:
+            return await carry_out(request)
+        finally:
+            running.discard(request["job_id"])
+
+    def answer_at_once(line: bytes) -> Any:
+        message = parse(line)
+        if message.get("type") != "cancel":
+            return message
+        if message["job_id"] in running:
+            send(executor.failure(message["job_id"], "cancelled"))
+        return {**message, "job_id": "other"}
+
+    executor.carry_out, executor.parse = run, answer_at_once
+
+
+def keeps_the_places_of_the_cancelled() -> None:
+    places = asyncio.Semaphore(executor.MAX_IN_FLIGHT)
+
+    async def cling(request: Any) -> Any:
+        await places.acquire()
+        handler = asyncio.create_task(carry_out(request))
+        handler.add_done_callback(lambda _: places.release())
+        return await asyncio.shield(handler)
+
+    executor.carry_out = cling
+
+
+def cuts_deadlines_to_seconds() -> None:
+    change_deadlines(lambda text: f"{text[:19]}Z")
+
+
+def takes_deadlines_for_local_time() -> None:
+    if "TZ" not in os.environ:
+        os.environ["TZ"] = "UTC"
+        time.tzset()
+    change_deadlines(lambda text: datetime.fromisoformat(text[:-1]).astimezone().isoformat())
+
+
+def greets_slowly() -> None:
+    time.sleep(0.7)
+
+
+def counts_in_doubles() -> None:
+    json_loads = json.loads
+    executor.json.loads = lambda text, **how: json_loads(text, parse_int=float, **how)
+
+
+# -- what some of them share ------------------------------------------------------------
+
+
+def as_line(
+    message: Any, *, encoding: str = "utf-8", ensure_ascii: bool = False, allow_nan: bool = False
+) -> bytes:
+    """A message as it is written, or what the reference would write if it cannot be."""
+    try:
+        text = json.dumps(message, ensure_ascii=ensure_ascii, allow_nan=allow_nan)
+    except (TypeError, ValueError, RecursionError) as error:
+        return as_line(executor.failure(message["job_id"], f"no JSON: {error}"))
+    return text.encode(encoding, "replace")
+
+
+def write(line: bytes) -> None:
+    """Write to the protocol."""
+    executor.protocol.write(line)
+    executor.protocol.flush()
+
+
+def change_deadlines(changed: Any) -> None:
+    """Have another deadline kept than the one that was given."""
+
+    async def carry_out_until_another(request: Any) -> Any:
+        context = request["context"]
+        if context.get("deadline"):
+            context["deadline"] = changed(context["deadline"])
+        return await carry_out(request)
+
+    executor.carry_out = carry_out_until_another
 
 
 globals()[sys.argv[1]]()
