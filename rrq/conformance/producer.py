@@ -19,6 +19,7 @@ from rrq.conformance.written_jobs import JobJudge, WrittenJobs
 from rrq.dsn import mask_dsn
 from rrq.exc import RRQError
 from rrq.store.keys import Keys
+from rrq.wording import counted
 
 IDLE_WORKER = "rrq_worker_of_the_check"
 """The worker that seems to sleep, and is to be woken."""
@@ -61,7 +62,7 @@ def check_producer(
         raise RRQError(f"{mask_dsn(redis_dsn)} is no address of a Redis: {error}") from None
     try:
         if size := client.dbsize():
-            raise RRQError(f"The database holds {size} keys already: give an empty one")
+            raise RRQError(f"The database holds {counted(size, 'key')} already: give an empty one")
         client.zadd(keys.idle("default"), {IDLE_WORKER: _now_ms(client) + IDLE_MS})
         watch = RedisWatch(client, keys.job_root, keys.queue_root)
         is_watched = watch.start()
@@ -78,7 +79,7 @@ def check_producer(
     file = vectors.load("jobs")
     judge = JobJudge(written, file["every_job"]["fields"], run.begun, run.ended)
     points = [
-        _end_of(run, time_limit_seconds),
+        _end_of(run, time_limit_seconds, written),
         *_cases(file["cases"], judge),
         _rest(file["cases"], written),
         *_order(written, writes),
@@ -127,10 +128,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 # -- points -----------------------------------------------------------------------------
 
 
-def _end_of(run: _Run, limit_seconds: float) -> Point:
+def _end_of(run: _Run, limit_seconds: float, written: WrittenJobs) -> Point:
     name = "the program ends with status 0"
-    if run.status == 0:
+    if run.status == 0 and not written.is_empty:
         return Point(name=name, status="holds", lines=run.lines)
+    if run.status == 0:
+        note = "it ends with 0, but wrote nothing: are RRQ_REDIS_DSN and its database number used?"
+        return Point(name=name, status="wrong", note=note, lines=run.lines)
     note = f"it ended with {run.status}"
     if run.status is None:
         note = f"it was killed after {limit_seconds:g} s"
@@ -179,7 +183,8 @@ def _found(case: Case, written: WrittenJobs) -> Iterator[Line]:
 def _rest(cases: Sequence[Case], written: WrittenJobs) -> Point:
     name = "nothing else is written"
     known = {case["function_name"] for case in cases}
-    problems = [
+    problems = [*written.misshapen]
+    problems += [
         f"job {shown(job_id)} of function {shown(fields.get('function_name', ''))} is no vector"
         for job_id, fields in written.hashes.items()
         if fields.get("function_name") not in known
@@ -219,7 +224,10 @@ def _order(written: WrittenJobs, writes: Sequence[Write] | None) -> Iterator[Poi
             continue
         (early if queues[0][0] < hashes[0][0] else apart).append(job_id)
     if early:
-        note = f"{len(early)} jobs come into their queue too early, such as {shown(early[0])}"
+        note = (
+            f"{counted(len(early), 'job comes into its', 'jobs come into their')} queue too early, "
+            f"such as {shown(early[0])}"
+        )
         yield Point(name=first, status="wrong", note=note)
     else:
         yield Point(name=first, status="holds")

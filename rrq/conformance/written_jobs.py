@@ -45,6 +45,7 @@ class WrittenJobs:
         holders: for each unique key its holder's id, and for how many milliseconds.
         queues: what is in the set of queues.
         strange: keys that no producer has to write.
+        misshapen: keys that hold another type than a worker reads there, each in a sentence.
     """
 
     hashes: dict[str, Fields] = field(default_factory=dict)
@@ -53,15 +54,26 @@ class WrittenJobs:
     holders: dict[str, tuple[str, int]] = field(default_factory=dict)
     queues: set[str] = field(default_factory=set)
     strange: list[str] = field(default_factory=list)
+    misshapen: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, client: Any, keys: Keys) -> WrittenJobs:
         """Look at everything in a database, through a client for bytes."""
         written = cls()
         unique_root = keys.unique("")
+        types = {
+            keys.job_root: "hash",
+            keys.queue_root: "sorted set",
+            unique_root: "string",
+            keys.queues: "set",
+        }
         for raw in client.scan_iter(count=500):
             key = _text(raw)
-            if key.startswith(keys.job_root):
+            type_ = _text(client.type(raw)).replace("zset", "sorted set")
+            wanted = next((types[root] for root in types if key.startswith(root)), type_)
+            if type_ != wanted:
+                written.misshapen.append(f"the key {shown(key)} is a {type_}, not a {wanted}")
+            elif key.startswith(keys.job_root):
                 job_id = key.removeprefix(keys.job_root)
                 fields = client.hgetall(raw)
                 written.hashes[job_id] = {_text(a): _text(b) for a, b in fields.items()}
@@ -80,6 +92,11 @@ class WrittenJobs:
             elif key.removeprefix(f"{keys.prefix}:").partition(":")[0] not in _OF_THE_STEPS:
                 written.strange.append(key)
         return written
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all."""
+        return not (self.hashes or self.places or self.strange or self.misshapen)
 
     def of(self, function_name: str) -> list[str]:
         """The ids of the jobs of one function."""
@@ -123,7 +140,7 @@ class JobJudge:
             yield f"its id is {shown(job_id)}, not {shown(expected['job_id'])}"
         places = self.written.places.get(job_id, {})
         if list(places) != [expected["queue"]]:
-            found = ", ".join(map(shown, places)) or "none"
+            found = ", ".join(map(shown, sorted(places))) or "none"
             yield f"it waits in queue {found}, not in {shown(expected['queue'])}"
         score = next(iter(places.values()), None)
         if score is not None:

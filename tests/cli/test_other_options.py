@@ -136,16 +136,15 @@ def test_a_producer_has_so_long_as_its_limit_says(rrq: Rrq, redis_dsn: str) -> N
     assert "it was killed after 0.2 s" in output
 
 
-def test_what_a_producer_printed_is_shown_also_where_nothing_is_wrong(
-    rrq: Rrq, redis_dsn: str
-) -> None:
-    command = ("--redis-dsn", redis_dsn, "--", "sh", "-c", "echo enqueuing nothing")
+def test_what_a_producer_printed_is_shown_also_where_nothing_is_wrong(rrq: Rrq) -> None:
+    program = "import os, redis; redis.Redis.from_url(os.environ['RRQ_REDIS_DSN']).set('a', 'b')"
+    command = ("--", sys.executable, "-c", f"{program}; print('enqueuing little')")
 
     _, terse, _ = rrq("producer", "check", *command)
     _, verbose, _ = rrq("producer", "check", "--verbose", *command)
 
-    assert "\tenqueuing nothing\n" not in terse
-    assert "\tenqueuing nothing\n" in verbose
+    assert "\tenqueuing little\n" not in terse
+    assert "\tenqueuing little\n" in verbose
 
 
 # -- rrq --show-completion --------------------------------------------------------------

@@ -36,6 +36,15 @@ WRONG: dict[str, tuple[str, str]] = {
         "job: a queue by its full name",
         "it waits in queue rrq:queue:bulk, not in bulk",
     ),
+    "times in whole seconds": (JOB, "which is not its score of"),
+    "text in text": ("job: arguments of every kind", "`job_args` says something else"),
+    "numbers through doubles": ("job: integers beyond a double", "`job_args` says something else"),
+    "a status of its own": (JOB, '`status` is "pending", not "PENDING"'),
+    "headers in text": ("job: propagation headers", "`trace_context` is no JSON"),
+    "two queues": (JOB, "it waits in queue all, default, not in default"),
+    "another database": ("the program ends with status 0", "but wrote nothing: are RRQ_REDIS_DSN"),
+    "a job as text": ("nothing else is written", "is a string, not a hash"),
+    "a list for a queue": ("nothing else is written", "is a list, not a sorted set"),
     "a hash that expires": (JOB, "its hash has a TTL"),
     "retries for attempts": ("job: attempts", '`max_retries` is "2", not "3"'),
     "the queue first": ("the hash is there before the queue", "into their queue too early"),
@@ -43,16 +52,30 @@ WRONG: dict[str, tuple[str, str]] = {
 }
 """Ways to be wrong, a point that finds it, and a part of what that says."""
 
+TOGETHER = [
+    [
+        *("times in whole seconds", "text in text", "headers in text", "a status of its own"),
+        "two queues",
+    ],
+    ["numbers through doubles", "a list for a queue"],
+]
+"""Those that are wrong in other fields, so that one program can be wrong in all of them."""
+
 
 @pytest.fixture(scope="module")
 def reports() -> Iterator[dict[str, Report]]:
     """The reports on all producers; each has a database of its own."""
     commands = {"client": CLIENT, "reference": REFERENCE, "plain": PLAIN}
-    commands |= {way: [*PLAIN, way] for way in ("one transaction", *WRONG)}
-    with EmbeddedRedis(tcp=True) as server, ThreadPoolExecutor(3) as threads:
+    together = {way for ways in TOGETHER for way in ways}
+    apart = [[way] for way in ("one transaction", *WRONG) if way not in together]
+    commands |= {ways[0]: [*PLAIN, *ways] for ways in (*TOGETHER, *apart)}
+    options = ["--databases", "64"]
+    with EmbeddedRedis(tcp=True, options=options) as server, ThreadPoolExecutor(3) as threads:
         bases = [f"{server.dsn.rpartition('/')[0]}/{number}" for number in range(len(commands))]
         found = list(threads.map(check_producer, commands.values(), bases))
-        yield dict(zip(commands, found, strict=True))
+        reports = dict(zip(commands, found, strict=True))
+        reports |= {way: reports[ways[0]] for ways in TOGETHER for way in ways}
+        yield reports
 
 
 @pytest.mark.parametrize("name", ["client", "reference"])
@@ -101,7 +124,7 @@ def test_a_database_that_holds_something_is_left_alone(redis_dsn: str) -> None:
 
     with redis.Redis.from_url(redis_dsn) as client:
         client.set("mine", "1")
-        with pytest.raises(RRQError, match="holds 1 keys already: give an empty one"):
+        with pytest.raises(RRQError, match="holds 1 key already: give an empty one"):
             check_producer(PLAIN, redis_dsn)
         assert client.keys() == [b"mine"]
 

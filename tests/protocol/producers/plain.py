@@ -1,5 +1,5 @@
 """Enqueues the vectors with HSET and ZADD alone, as producers did before there was a step for it,
-and is wrong in the way that its argument names, if it has one."""
+and is wrong in the ways that its arguments name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from typing import Any
 
 import redis
 
-WAY = sys.argv[1] if len(sys.argv) > 1 else ""
+WAYS = sys.argv[1:]
 
-client = redis.Redis.from_url(os.environ["RRQ_REDIS_DSN"])
+client = redis.Redis.from_url(os.environ["RRQ_REDIS_DSN"], single_connection_client=True)
 
 
 def text(rule: Any) -> str:
@@ -51,33 +51,57 @@ def enqueue(case: dict[str, Any]) -> None:
     if "trace_context" in options:
         fields["trace_context"] = json.dumps(options["trace_context"])
     bare = queue.removeprefix("rrq:queue:")
-    match WAY:
-        case "seconds for milliseconds":
-            due_ms /= 1000
-        case "local time without an offset":
-            fields["enqueue_time"] = fields["enqueue_time"].removesuffix("+00:00")
-        case "python for json":
-            fields["job_kwargs"] = str(json.loads(text(case["kwargs"])))
-        case "no queue name":
-            del fields["queue_name"]
-        case "a key of the full name":
-            bare = queue
-        case "a hash that expires":
-            client.hset(f"rrq:job:{job_id}", mapping=fields)
-            client.expire(f"rrq:job:{job_id}", 3600)
-        case "retries for attempts":
-            if "max_retries" in options:
-                fields["max_retries"] = str(options["max_retries"] - 1)
-    if WAY == "the queue first":
-        client.zadd(f"rrq:queue:{bare}", {job_id: due_ms})
-    if WAY == "one transaction":
-        with client.pipeline(transaction=True) as step:
-            step.hset(f"rrq:job:{job_id}", mapping=fields)
-            step.zadd(f"rrq:queue:{bare}", {job_id: due_ms})
-            step.execute()
-    else:
+    if "seconds for milliseconds" in WAYS:
+        due_ms /= 1000
+    if "local time without an offset" in WAYS:
+        fields["enqueue_time"] = fields["enqueue_time"].removesuffix("+00:00")
+    if "times in whole seconds" in WAYS:
+        for name in ("enqueue_time", "next_scheduled_run_time"):
+            fields[name] = fields[name].partition(".")[0] + "+00:00"
+    if "python for json" in WAYS:
+        fields["job_kwargs"] = str(json.loads(text(case["kwargs"])))
+    if "text in text" in WAYS:
+        fields["job_args"] = json.dumps(fields["job_args"])
+    if "numbers through doubles" in WAYS:
+        fields["job_args"] = json.dumps(json.loads(fields["job_args"], parse_int=float))
+    if "headers in text" in WAYS and "trace_context" in fields:
+        fields["trace_context"] = str(options["trace_context"])
+    if "a status of its own" in WAYS:
+        fields["status"] = "pending"
+    if "no queue name" in WAYS:
+        del fields["queue_name"]
+    if "a key of the full name" in WAYS:
+        bare = queue
+    if "two queues" in WAYS:
+        client.zadd("rrq:queue:all", {job_id: due_ms})
+    if "retries for attempts" in WAYS and "max_retries" in options:
+        fields["max_retries"] = str(options["max_retries"] - 1)
+    if "a hash that expires" in WAYS:
         client.hset(f"rrq:job:{job_id}", mapping=fields)
-        client.zadd(f"rrq:queue:{bare}", {job_id: due_ms})
+        client.expire(f"rrq:job:{job_id}", 3600)
+    if "another database" in WAYS:
+        client.select(63)
+    write(f"rrq:job:{job_id}", fields, f"rrq:queue:{bare}", job_id, due_ms)
+
+
+def write(job_key: str, fields: dict[str, str], queue_key: str, job_id: str, due_ms: float) -> None:
+    """Write a hash, and put its id into a queue."""
+    if "the queue first" in WAYS:
+        client.zadd(queue_key, {job_id: due_ms})
+    if "one transaction" in WAYS:
+        with client.pipeline(transaction=True) as step:
+            step.hset(job_key, mapping=fields)
+            step.zadd(queue_key, {job_id: due_ms})
+            step.execute()
+    elif "a job as text" in WAYS:
+        client.set(job_key, json.dumps(fields))
+        client.zadd(queue_key, {job_id: due_ms})
+    elif "a list for a queue" in WAYS:
+        client.hset(job_key, mapping=fields)
+        client.lpush(queue_key, job_id)
+    else:
+        client.hset(job_key, mapping=fields)
+        client.zadd(queue_key, {job_id: due_ms})
 
 
 def rfc3339(ms: float) -> str:
@@ -87,5 +111,5 @@ def rfc3339(ms: float) -> str:
 for case in json.loads(Path(os.environ["RRQ_VECTORS"]).read_text("utf-8"))["cases"]:
     if case.get("needs") not in ("unique_keys", "replacing"):
         enqueue(case)
-if WAY == "a job of its own":
+if "a job of its own" in WAYS:
     enqueue({"function_name": "hello", "args": "[]", "kwargs": "{}", "options": {}})
