@@ -31,7 +31,8 @@ class ExecutionContext(Struct, kw_only=True):
 
     Times are RFC 3339 text. `trace_context` is a JSON object of strings, or null.
     `lease_token` grows with every lease of the job, so that a service written to can refuse
-    a smaller one (fencing).
+    a smaller one (fencing). `alone`, if it is set, asks the transport to run the job in a process
+    that has no other request meanwhile: once more lost and the job is dead-lettered.
     """
 
     job_id: str
@@ -42,6 +43,7 @@ class ExecutionContext(Struct, kw_only=True):
     trace_context: Raw = NULL
     worker_id: str | None = None
     lease_token: int | None = None
+    alone: bool | UnsetType = UNSET
 
 
 class ExecutionRequest(Struct, kw_only=True):

@@ -16,6 +16,9 @@ from rrq.store.verdict import MAX_ERROR_CHARACTERS, Verdict, VerdictKind
 
 MAX_REMEMBERED_ERROR_CHARACTERS = 1024
 
+MEAN_CHANCE_MS = 750.0
+"""After how long a job comes back that must run alone, and could not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decider:
@@ -24,7 +27,7 @@ class Decider:
     Attributes:
         retry_policy: when a failed job runs again.
         worker_id: for the job's history.
-        draw: a fresh number in [0, 1) for the jitter.
+        draw: a fresh number in [0, 1) to scatter what would come together.
     """
 
     retry_policy: RetryPolicy
@@ -70,9 +73,14 @@ class Decider:
     def lost(self, claim: Claim, loss: ExecutorLost, executor: str) -> Verdict:
         """The verdict on a job whose process went away before it answered."""
         if not loss.penalty:
-            return self.released(claim)
+            return self.released(claim, self._next_chance_ms() if claim.runs_alone else 0)
         attempt = self._attempt(claim, "lost", loss.cause, executor)
         return self._verdict(claim, "lost", loss.cause, attempt=attempt)
+
+    def _next_chance_ms(self) -> float:
+        # Another one runs alone, most likely. The rest of the queue is let past, and those that
+        # wait for the same thing do not all come back at once.
+        return MEAN_CHANCE_MS * (0.5 + self.draw())
 
     def cancelled(self, claim: Claim, executor: str) -> Verdict:
         """The verdict on a running job that was stopped on request."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from rrq.exc import ExecutorLost
 from rrq.orchestrator.decision import Decider, bounded
@@ -256,6 +256,7 @@ class Dispatch:
                 trace_context=trace_context,
                 worker_id=self._worker_id,
                 lease_token=claim.token,
+                alone=claim.runs_alone or UNSET,
             ),
         )
 
@@ -351,7 +352,7 @@ class Dispatch:
         assert held.lane is not None
         extra_seconds = held.lane.transport.extra_seconds(held.claim.job_id)
         if extra_seconds > 0:
-            held.deadline = now + extra_seconds
+            held.deadline = now + extra_seconds + DEADLINE_SLACK_SECONDS
             return
         held.deadline = None
         self._stop(held, "timeout")

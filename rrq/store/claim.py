@@ -15,6 +15,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     max_retries: int
     timeout_seconds: float
+    max_lost: int
 
 
 class Claim(Struct, kw_only=True, gc=False):
@@ -23,6 +24,7 @@ class Claim(Struct, kw_only=True, gc=False):
     `args`, `kwargs` and `trace_context` are JSON text, checked to be one line of valid JSON of
     the right kind. `due_ms` is the place it had in `queue` (a bare name), in milliseconds since
     the epoch. `previous_token` is of the lease before, None if there was none or it ran out.
+    `runs_alone`: once more lost and it is dead-lettered, so no other job may be to blame for that.
     `defect` says what is wrong with a hash that no RRQ producer wrote.
     """
 
@@ -42,6 +44,7 @@ class Claim(Struct, kw_only=True, gc=False):
     trace_context: Raw = NULL
     started: str = ""
     previous_token: int | None = None
+    runs_alone: bool = False
     defect: str | None = None
 
 
@@ -57,6 +60,7 @@ def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Cla
     """One job of the claim step's answer (see `lua/claim.lua`)."""
     defects: list[str] = []
     due_ms = float(reply[3])
+    lost = reply[15:]
     return Claim(
         job_id=_identity(reply[0], defects),
         token=reply[1],
@@ -78,6 +82,7 @@ def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Cla
         ),
         started=reply[13].decode(),
         previous_token=int(reply[14]) if reply[14] else None,
+        runs_alone=lost[0] >= (limits.max_lost or 1) if lost else False,
         defect="; ".join(defects) or None,
     )
 

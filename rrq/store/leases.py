@@ -122,6 +122,7 @@ class Leases:
         self._limits = Limits(
             max_retries=settings.default_max_retries,
             timeout_seconds=settings.default_job_timeout_seconds,
+            max_lost=settings.max_lost,
         )
         self._default_queue = keys.bare_queue(settings.default_queue_name)
         self._ends = (

@@ -89,6 +89,13 @@ class RequestTests(TransportTests):
             release(tmp_path, "long")
             assert (await long).status == "success"
 
+    async def test_a_request_that_is_to_run_alone_is_answered_and_others_after_it(self) -> None:
+        async with self.running(in_flight=2) as subject:
+            await subject.eventually(lambda: subject.transport.capacity == 2)
+            assert (await subject.call("echo", alone=True)).status == "success"
+            await subject.eventually(lambda: subject.transport.capacity == 2)
+            assert (await subject.call("echo")).status == "success"
+
     async def test_the_same_job_twice_at_once_gets_two_outcomes(self, tmp_path: Path) -> None:
         async with self.running(in_flight=2) as subject:
             first = await subject.begin("hold", tmp_path, "first", job_id="twin")

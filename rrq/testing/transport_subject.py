@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest, Progress
 from rrq.transport import Transport, TransportContext
@@ -60,6 +60,8 @@ class TransportSubject:
         job_id: str | None = None,
         args: str | None = None,
         kwargs: str = "{}",
+        deadline: str | None = None,
+        alone: bool = False,
     ) -> ExecutionOutcome:
         """Execute one request; `args` and `kwargs` are JSON text, for those who care."""
         job_id = job_id or str(uuid4())
@@ -76,6 +78,8 @@ class TransportSubject:
                     queue_name="rrq:queue:default",
                     worker_id="rrq_worker_contract",
                     lease_token=1,
+                    deadline=deadline,
+                    alone=alone or UNSET,
                 ),
             )
         )
@@ -83,10 +87,15 @@ class TransportSubject:
         return outcome
 
     async def begin(
-        self, function_name: str, folder: Path, name: str, job_id: str | None = None
+        self,
+        function_name: str,
+        folder: Path,
+        name: str,
+        job_id: str | None = None,
+        alone: bool = False,
     ) -> asyncio.Task[ExecutionOutcome]:
         """A request to `hold` or `cling` that its handler has begun."""
-        call = self.call(function_name, str(folder), name, job_id=job_id)
+        call = self.call(function_name, str(folder), name, job_id=job_id, alone=alone)
         task = asyncio.create_task(call)
         await self.eventually(lambda: task.done() or _has_begun(folder, name))
         assert not task.done(), f"{function_name} did not hold: {task}"

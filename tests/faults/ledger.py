@@ -91,6 +91,24 @@ class Ledger:
             runs[entry.job_id].append(entry)
         return runs
 
+    def neighbours(self, job_id: str) -> set[str]:
+        """The jobs that ran in the same process while the last run of this one went on."""
+        last = self.starts(job_id)[-1]
+        there: set[str] = set()
+        has_begun = False
+        for entry in self.entries():
+            if entry.pid != last.pid:
+                continue
+            if (entry.job_id, entry.token) == (job_id, last.token):
+                has_begun = True
+                if entry.event == "end":
+                    break
+            elif entry.event == "start":
+                there.add(entry.job_id)
+            elif entry.event == "end" and not has_begun:
+                there.discard(entry.job_id)
+        return there
+
     def executor_pids(self) -> set[int]:
         """Every executor process that was ever born."""
         return {entry.pid for entry in self.entries("born")}

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.faults.invariants import all_is_accounted_for, nothing_is_left
 from tests.faults.rig import PYTHON_EXECUTOR, Rig
 from tests.support.waiting import eventually
@@ -66,6 +68,50 @@ async def test_a_poison_job_ends_in_the_dlq_after_max_lost_with_the_cause(rig: R
     await rig.all_ended(healthy, 10)
     counts = await all_is_accounted_for(rig, [poison, *healthy])
     assert counts == {"COMPLETED": 20, "FAILED": 1}
+    await nothing_is_left(rig)
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+async def test_no_job_is_blamed_for_another_that_kills_the_process_of_both(
+    rig: Rig, pool_size: int
+) -> None:
+    python = {**PYTHON_EXECUTOR, "pool_size": pool_size, "max_in_flight": 10 // pool_size}
+    innocent = await rig.enqueue_many("sleeping", 9, 0.3)
+    guilty = await rig.enqueue("killing")
+    await rig.worker(executors={"python": python}, max_lost=2)
+    await rig.all_ended([*innocent, guilty], 30)
+
+    counts = await all_is_accounted_for(rig, [*innocent, guilty])
+    assert counts == {"COMPLETED": 9, "FAILED": 1}
+    error = (await rig.job(guilty)).last_error
+    assert error is not None
+    assert error.startswith("Job was lost 3 times while it ran, last: executor 'python'")
+    assert "was killed by signal SIGKILL" in error
+    assert rig.ledger.neighbours(guilty) == set()
+    if pool_size == 1:
+        losses = [await rig.field(job_id, "lost_count") for job_id in innocent]
+        assert losses == ["2"] * 9, "all were lost with it, as often as may be"
+    await nothing_is_left(rig)
+
+
+async def test_a_job_that_was_lost_often_waits_for_a_process_of_its_own_and_has_its_full_time_there(
+    rig: Rig,
+) -> None:
+    python = {**PYTHON_EXECUTOR, "pool_size": 1, "max_in_flight": 8}
+    await rig.worker(executors={"python": python}, max_lost=2)
+    long = await rig.enqueue("sleeping", 2.0)
+    await rig.running(long)
+    store = rig.client.job_store
+    await store.queues.pause("default")
+    suspect = await rig.enqueue("sleeping", 0.6, _job_timeout_seconds=1)
+    await rig.redis("HSET", store.keys.job(suspect), "lost_count", 2)
+    await store.queues.resume("default")
+    quick = await rig.enqueue_many("quick", 20)
+    await rig.all_ended([long, suspect, *quick], 15)
+
+    assert rig.ledger.neighbours(suspect) == set()
+    counts = await all_is_accounted_for(rig, [long, suspect, *quick])
+    assert counts == {"COMPLETED": 22}
     await nothing_is_left(rig)
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from msgspec import Raw
@@ -84,6 +85,15 @@ def test_a_lost_process_is_counted_unless_it_was_ended_because_of_a_neighbour() 
     assert decider.lost(claim, ExecutorLost("exit 1"), "python").kind == "lost"
     released = decider.lost(claim, ExecutorLost("neighbour", penalty=False), "python")
     assert (released.kind, released.number) == ("release", claim.due_ms)
+
+
+@pytest.mark.parametrize(("draw", "delay_ms"), [(0.0, 375), (0.5, 750), (1.0, 1125)])
+def test_a_job_that_must_run_alone_and_cannot_lets_others_past(
+    draw: float, delay_ms: float
+) -> None:
+    claim, loss = a_claim(runs_alone=True), ExecutorLost("another runs alone", penalty=False)
+    refused = replace(decider, draw=lambda: draw).lost(claim, loss, "python")
+    assert (refused.kind, refused.number) == ("release", claim.claimed_ms + delay_ms)
 
 
 def test_a_released_job_gets_its_old_place_or_one_after_now() -> None:

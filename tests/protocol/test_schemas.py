@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import jsonschema
 import msgspec
 import pytest
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from rrq.conformance import vectors
 from rrq.conformance.vectors import Case
@@ -93,6 +93,9 @@ def json_types(schema: Any) -> set[str]:
 def json_types_of(type_: Any) -> set[str]:
     """The JSON types of a Python type."""
     plain = {str: "string", int: "integer", float: "number", NoneType: "null", list: "array"}
+    plain |= {bool: "boolean"}
+    if type_ is UnsetType:
+        return set()  # the field is left out
     if isinstance(type_, UnionType):
         return set.union(*map(json_types_of, get_args(type_)))
     if get_origin(type_) is Literal:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from rrq.settings import RRQSettings
 from rrq.store.leases import MAX_CLAIM_BYTES
 from rrq.store.store import JobStore
 from tests.store.driving import OTHER_WORKER, WORKER, Driver, new_job
@@ -47,6 +48,30 @@ async def test_a_claim_carries_all_that_execution_needs(driver: Driver) -> None:
     assert (claim.attempt, claim.max_retries, claim.timeout_seconds) == (1, 7, 9)
     assert claim.enqueue_time == (await driver.hash("a"))["enqueue_time"]
     assert claim.due_ms == pytest.approx(claim.claimed_ms, abs=5000)
+
+
+@pytest.mark.parametrize(
+    ("max_lost", "lost_count", "alone"),
+    [
+        (2, "", False),
+        (2, "1", False),
+        (2, "2", True),
+        (2, "7", True),
+        (1, "1", True),
+        (0, "", False),
+        (0, "0", False),
+        (0, "1", True),
+        (2, "many", False),
+        (2, "nan", False),
+    ],
+)
+async def test_a_job_that_the_next_loss_would_dead_letter_runs_alone(
+    settings: RRQSettings, max_lost: int, lost_count: str, alone: bool
+) -> None:
+    driver = Driver(settings.model_copy(update={"max_lost": max_lost}))
+    claim = await driver.running("a", **({"lost_count": lost_count} if lost_count else {}))
+    assert (claim.runs_alone, claim.defect) == (alone, None)
+    await driver.store.aclose()
 
 
 async def test_jobs_come_in_the_order_in_which_they_were_enqueued(driver: Driver) -> None:

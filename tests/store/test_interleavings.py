@@ -222,15 +222,16 @@ class Interleavings(RuleBasedStateMachine):
         self._claim(worker, queues[:room], room)
 
     def _claim(self, worker: str, queues: list[str], room: int) -> None:
-        now_ms = self._run(self.driver.now_ms())
         before = self._state()
+        called = self._run(self.driver.claim_call(worker, queues, room))
+        # By then a job may be due that was not yet: one that was lost more than once.
+        now_ms = called.now_ms
         due = [
             job_id
             for queue in queues
             for job_id, score in before[f"rrq:queue:{queue}"].items()
             if score <= now_ms
         ]
-        called = self._run(self.driver.claim_call(worker, queues, room))
         after = self._state()
         assert len(called.claims) <= room
         for claim in called.claims:

@@ -78,6 +78,7 @@ async def test_a_job_that_was_lost_too_often_is_dead_lettered(settings: RRQSetti
         await driver.claim()
         await driver.expire_lease("a")
         became += [reaped.became for reaped in await driver.store.leases.reap()]
+        await driver.make_due("a")
     assert became == ["queued", "queued", "dead"]
     job = await driver.store.jobs.get("a")
     assert job is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from msgspec import Raw
@@ -144,6 +145,7 @@ async def test_a_job_that_was_lost_too_often_is_dead_with_an_error_that_says_so(
     for _ in range(max_lost):
         [claim] = await driver.claim()
         assert await driver.settle(claim, "lost", "exit status 9") == "lost"
+        await driver.make_due("a")
     [claim] = await driver.claim()
     assert await driver.settle(claim, "lost", "exit status 9") == "dead"
     job = await driver.store.jobs.get("a")
@@ -153,6 +155,41 @@ async def test_a_job_that_was_lost_too_often_is_dead_with_an_error_that_says_so(
         f"Job was lost {max_lost + 1} times while it ran, last: exit status 9"
     )
     assert (await driver.dead(), await driver.waiting()) == (["a"], [])
+    await driver.store.aclose()
+
+
+async def test_the_first_loss_sends_a_job_back_at_once(driver: Driver) -> None:
+    claims = [await driver.running(str(number)) for number in range(20)]
+    for claim in claims:
+        await driver.settle(claim, "lost", "exit status 9")
+    assert len(await driver.claim(room=20)) == 20
+
+
+@pytest.mark.parametrize(
+    ("losses", "window_ms"), [(2, 1000), (3, 2000), (4, 4000), (5, 8000), (6, 10_000), (50, 10_000)]
+)
+async def test_jobs_that_were_lost_together_again_come_back_one_by_one_within_a_window_that_doubles(
+    settings: RRQSettings, losses: int, window_ms: float
+) -> None:
+    driver = Driver(settings.model_copy(update={"max_lost": 100}))
+    claims = [await driver.running(f"job-{number}", lost_count=losses - 1) for number in range(100)]
+    before_ms = await driver.now_ms()
+    await driver.store.leases.settle([verdict(claim, "lost", "exit") for claim in claims])
+    after_ms = await driver.now_ms()
+
+    dues_ms = []
+    for claim in claims:
+        job = await driver.store.jobs.get(claim.job_id)
+        assert job is not None
+        assert job.next_scheduled_run_time is not None
+        assert (job.status, job.lost_count) == ("PENDING", losses)
+        due_ms = job.next_scheduled_run_time.timestamp() * 1000
+        assert await driver.due_ms(claim.job_id) == pytest.approx(due_ms, abs=0.01)
+        dues_ms.append(due_ms)
+    dues_ms.sort()
+    assert before_ms <= dues_ms[0] < after_ms + window_ms / 5
+    assert before_ms + window_ms * 4 / 5 < dues_ms[-1] <= after_ms + window_ms
+    assert max(later - sooner for sooner, later in pairwise(dues_ms)) < window_ms / 8
     await driver.store.aclose()
 
 

@@ -8,11 +8,13 @@ import asyncio
 from collections.abc import Iterable
 
 from rrq.exc import ExecutorLost, ExecutorStartError
+from rrq.protocol import ExecutionRequest
 from rrq_executor_stdio.config import PoolConfig
 from rrq_executor_stdio.flight import Listener
 from rrq_executor_stdio.launch import Launch
 from rrq_executor_stdio.place import Place, Roster
 from rrq_executor_stdio.process import ExecutorProcess
+from rrq_executor_stdio.seclusion import Seclusion
 
 _EXIT_SECONDS = (0.5, 2.0)
 """The least and the most that processes may take to exit after their stdin was closed."""
@@ -27,6 +29,7 @@ class ProcessPool:
     Attributes:
         roster: the processes, and what became of earlier ones.
         capacity: requests that they take at once; 0 before `start` and after `stop`.
+        seclusion: the request that runs alone, or waits for it, if there is one.
     """
 
     def __init__(
@@ -36,8 +39,9 @@ class ProcessPool:
         self._listener = listener
         self.roster = Roster()
         self.capacity = 0
+        self.seclusion: Seclusion | None = None
         inner = Listener(
-            room=self._wake,
+            room=self._room_appeared,
             capacity_changed=self._capacity_changed,
             progress=listener.progress,
         )
@@ -63,12 +67,51 @@ class ProcessPool:
         most = 0
         for process in processes:
             room = process.slots - len(process.in_flight)
-            if room > most and job_id not in process.in_flight:
+            if room > most and not process.is_kept and job_id not in process.in_flight:
                 best, most = process, room
         if best is not None and len(processes) > 1:
             processes.remove(best)
             processes.append(best)
         return best
+
+    async def seclude(self, request: ExecutionRequest) -> ExecutorProcess:
+        """A process that has no other request, nor gets one until it has ended this one, which is
+        to be sent at once. One request at a time: the other processes go on.
+
+        Raises:
+            ExecutorLost: without penalty, if another one is at it, if no process is up, or if
+                `stop` was called.
+        """
+        process = self.pick(request.job_id)
+        if process is not None and process.is_single:
+            return process
+        if self.seclusion is not None:
+            raise ExecutorLost(f"{self._name} runs another job alone", penalty=False)
+        self.seclusion = seclusion = Seclusion(request)
+        try:
+            while True:
+                process = seclusion.keep(self.roster.processes)
+                self._capacity_changed()
+                if process is None:
+                    raise ExecutorLost(f"{self._name} has no process that is up", penalty=False)
+                if not process.in_flight:
+                    break
+                await self.wait_for_room()
+        except BaseException:
+            self._end_seclusion(seclusion)
+            raise
+        seclusion.begin(asyncio.get_running_loop().time())
+        return process
+
+    def refuse_if_secluded(self) -> None:
+        """Refuse a request that there is no room for because another one runs alone.
+
+        Raises:
+            ExecutorLost: without penalty.
+        """
+        others = (p for p in self.roster.processes if not p.is_kept)
+        if self.seclusion is not None and all(len(p.in_flight) >= p.slots for p in others):
+            raise ExecutorLost(f"{self._name} runs another job alone", penalty=False)
 
     def find(self, job_id: str) -> ExecutorProcess | None:
         """The process that has this request."""
@@ -99,6 +142,8 @@ class ProcessPool:
         before = self.capacity
         is_stopping = self.roster.stopping.is_set()
         self.capacity = 0 if is_stopping else sum(p.capacity for p in self.roster.processes)
+        if self.seclusion is not None and self.seclusion.is_waiting and not is_stopping:
+            self.capacity += 1
         return self.capacity != before
 
     def _capacity_changed(self) -> None:
@@ -106,12 +151,26 @@ class ProcessPool:
             self._listener.capacity_changed()
             self._wake()
 
-    def _wake(self) -> None:
+    def _room_appeared(self) -> None:
+        # After every request: no call more than there must be.
+        if self.seclusion is not None:
+            if self.seclusion.is_over:
+                self._end_seclusion(self.seclusion)
+            else:
+                self._capacity_changed()
         if self._waiters:
-            for waiter in self._waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            self._waiters.clear()
+            self._wake()
+
+    def _end_seclusion(self, seclusion: Seclusion) -> None:
+        seclusion.let_go()
+        self.seclusion = None
+        self._capacity_changed()
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
 
     # Up and down
 

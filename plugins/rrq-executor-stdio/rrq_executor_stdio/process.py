@@ -46,6 +46,7 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         spawned_at: when, by the loop's clock.
         in_flight: its requests by job id, those that are no longer wanted included.
         slots: how many requests it takes at once; 0 before `open` and when it ends.
+        is_kept: whether it is for one request alone, and takes no other.
         hello: what it said of itself, if it did.
         has_answered: whether it ever answered a request.
         introduced: done when it said hello.
@@ -65,6 +66,7 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         self.spawned_at = self._loop.time()
         self.in_flight: dict[str, Flight] = {}
         self.slots = 0
+        self.is_kept = False
         self.hello: Hello | None = None
         self.has_answered = False
         self.introduced: asyncio.Future[None] = self._loop.create_future()
@@ -91,7 +93,14 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
     @property
     def capacity(self) -> int:
         """How many requests it can hold, less those that have not stopped though unwanted."""
+        if self.is_kept and self.slots:
+            return len(self.in_flight) - len(self._unwanted)
         return max(0, self.slots - len(self._unwanted))
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it takes one request at a time, and cannot say otherwise any more."""
+        return self.slots == 1 and (self._has_spoken or self._config.max_in_flight == 1)
 
     @property
     def has_shown_life(self) -> bool:

@@ -68,8 +68,14 @@ class StdioTransport(Transport):
             return self._too_long(request, len(line))
 
         job_id = request.job_id
-        while (process := pool.pick(job_id)) is None:
-            await self._wait_for_room(job_id)
+        if request.context.alone:
+            process = await pool.seclude(request)
+            line = encode_line(request)  # it has another deadline now
+        else:
+            while (picked := pool.pick(job_id)) is None:
+                pool.refuse_if_secluded()
+                await self._wait_for_room(job_id)
+            process = picked
         flight = process.send(job_id, line)
         try:
             return await flight.outcome
@@ -82,6 +88,11 @@ class StdioTransport(Transport):
 
     def extra_seconds(self, job_id: str) -> float:
         now = asyncio.get_running_loop().time()
+        seclusion = self._pool.seclusion
+        if seclusion is not None and seclusion.job_id == job_id:
+            extra_seconds = seclusion.extra_seconds(now)
+            if extra_seconds > 0:
+                return extra_seconds
         process = self._pool.find(job_id)
         if process is None:
             began_at = self._waiting_since.get(job_id)

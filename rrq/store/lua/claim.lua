@@ -12,7 +12,7 @@
 -- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
 --          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
 --          current_retries, max_retries, job_timeout_seconds, trace_context, start_time,
---          token of the lease before or ''};
+--          token of the lease before or '', and how often it was lost if it was};
 --          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
 --          holds ids that are no jobs; `turned_away` {executor, queue, id, due_ms} of jobs that
 --          wait for a full executor, a little later in their queue, where they hide no other.
@@ -149,7 +149,7 @@ local function claim_one(entry, id, due, at_most)
   end
   local fields = redis.pcall('HMGET', key, 'function_name', 'job_args', 'job_kwargs',
     'enqueue_time', 'queue_name', 'current_retries', 'max_retries', 'job_timeout_seconds',
-    'trace_context', 'status', 'job_unique_key', 'lease_token')
+    'trace_context', 'status', 'job_unique_key', 'lease_token', 'lost_count')
   if fields.err or (not fields[1] and redis.call('EXISTS', key) == 0) then
     if not fields.err and is_unborn(queue, id) then return end
     dropped[#dropped + 1] = id
@@ -192,7 +192,7 @@ local function claim_one(entry, id, due, at_most)
   leased[#leased + 1] = id
   jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
     fields[4] or '', fields[5] or queue, fields[6] or '', fields[7] or '', fields[8] or '',
-    fields[9] or '', started, fields[12] or ''}
+    fields[9] or '', started, fields[12] or '', tonumber(fields[13])}
 end
 
 for _, entry in ipairs(queues) do

@@ -109,6 +109,19 @@ local function result_ttl(own, default)
   return math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
 end
 
+-- A job that was lost once comes back at once. Jobs that were lost with it do too, and are in one
+-- process again: so from the second loss on each waits for a share of a window that doubles, and
+-- what is innocent gets away from what is guilty. The share comes from a hash, since old servers
+-- seed math.random alike for every step.
+local LOST_WINDOW_MS, LONGEST_LOST_WINDOW_MS = 1000, 10000
+
+local function due_after_loss(id, lost)
+  if lost < 2 then return now end
+  local window = math.min(LONGEST_LOST_WINDOW_MS, LOST_WINDOW_MS * 2 ^ (lost - 2))
+  local share = tonumber(string.sub(redis.sha1hex(id .. ':' .. lost), 1, 8), 16) / 2 ^ 32
+  return now + window * share
+end
+
 -- A loss of the process under a job: not the job's failure, but counted, so that a job that
 -- kills its process cannot loop for ever. Returns what became of it.
 local function lose(job, cause, policy)
@@ -124,6 +137,6 @@ local function lose(job, cause, policy)
     dead_letter(job, policy, text, tonumber(job.current_retries) or 0)
     return 'dead'
   end
-  queue_again(job.id, job.queue, 'PENDING', now)
+  queue_again(job.id, job.queue, 'PENDING', due_after_loss(job.id, lost))
   return 'queued'
 end
