@@ -20,6 +20,7 @@ class JobFacts:
     Attributes:
         unreadable: the fields that cannot be read, or that must be set and are not.
         max_attempts, timeout_seconds: the job's own, else those of the configuration.
+        runs_alone: whether the next loss would be one too many.
     """
 
     function_name: str | None = None
@@ -33,6 +34,7 @@ class JobFacts:
     max_attempts: int = 1
     timeout_seconds: float = 0.0
     lost_count: int = 0
+    runs_alone: bool = False
     unique_key: str | None = None
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None

@@ -8,6 +8,7 @@ from datetime import timedelta
 from rrq.explain.evidence import Evidence
 from rrq.explain.reason import Reason, Remedy
 from rrq.explain.wording import since, until
+from rrq.wording import counted
 
 
 def running(evidence: Evidence) -> Iterator[Reason]:
@@ -59,7 +60,12 @@ def _runs(evidence: Evidence) -> Reason:
     where = f"on worker {job.worker_id}" + (f", executor {executor}" if executor else "")
     attempt = f"attempt {job.failed_attempts + 1} of {job.max_attempts}"
     text = f"It runs: since {since(job.started_at, now)}, {attempt}, {where}."
-    if job.started_at:
+    if job.runs_alone:
+        text += (
+            f" It was lost {counted(job.lost_count, 'time')} before, so it runs alone in a process:"
+            " if it still waits for one that is empty, its time has not begun."
+        )
+    elif job.started_at:
         deadline = job.started_at + timedelta(seconds=min(job.timeout_seconds, 1e9))
         left = until(deadline, now)
         text += f" It is stopped in {left}." if deadline > now else " Its time is over."

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from rrq.cli.render import duration
 from rrq.explain.ended import again
-from rrq.explain.evidence import Evidence, HolderFacts
+from rrq.explain.evidence import Evidence, HolderFacts, JobFacts
 from rrq.explain.executors import CHECK
 from rrq.explain.reason import Reason, Remedy
 from rrq.explain.timing import is_due
@@ -18,6 +18,9 @@ CLOCK_SLACK = timedelta(seconds=1)
 """Clocks that differ by less explain nothing."""
 
 MACHINE_SLACK = timedelta(seconds=5)
+
+LONGEST_LOST_WINDOW = timedelta(seconds=10)
+"""A job that was lost is due by then (`_end.lua`)."""
 
 LONG_OVERDUE = timedelta(seconds=10)
 """A job that nothing holds starts sooner."""
@@ -70,8 +73,10 @@ def not_yet(evidence: Evidence) -> Iterator[Reason]:
             "retrying",
             f"Attempt {job.failed_attempts} of {job.max_attempts} failed: {error} The next one is "
             f"due {when}.",
-            Remedy("Wait; what happened until now:", ("job", "trace", evidence.job_id)),
+            _history(evidence),
         )
+    elif job.lost_count > 1 and due_at - now <= LONGEST_LOST_WINDOW:
+        yield Reason("due_later", _lost(job, when), _history(evidence))
     else:
         yield Reason(
             "due_later",
@@ -171,6 +176,21 @@ def _held_back(evidence: Evidence, holder: HolderFacts) -> Reason:
         return Reason("held_back", text, again(evidence))
     command = ("job", "explain", holder.job_id)
     return Reason("held_back", text, Remedy("To see what the other one is at:", command))
+
+
+def _history(evidence: Evidence) -> Remedy:
+    return Remedy("Wait; what happened until now:", ("job", "trace", evidence.job_id))
+
+
+def _lost(job: JobFacts, when: str) -> str:
+    text = (
+        f"It was lost {job.lost_count} times while it ran, and is due {when}: jobs that were lost "
+        "together come back one by one, so that one which kills its process meets the others no "
+        "more."
+    )
+    if job.runs_alone:
+        text += " It runs alone in a process, as soon as one can be had: lost again, it is dead."
+    return text
 
 
 def _clock(evidence: Evidence) -> Iterator[Reason]:

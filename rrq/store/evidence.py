@@ -131,6 +131,7 @@ class Evidences:
         if texts["status"] is not None and texts["status"] not in JobStatus.__members__:
             unreadable.append("status")
         queue = texts["queue_name"]
+        lost_count = int(numbers["lost_count"] or 0)
         return JobFacts(
             function_name=texts["function_name"],
             status=texts["status"],
@@ -144,7 +145,8 @@ class Evidences:
             timeout_seconds=(
                 numbers["job_timeout_seconds"] or self._settings.default_job_timeout_seconds
             ),
-            lost_count=int(numbers["lost_count"] or 0),
+            lost_count=lost_count,
+            runs_alone=lost_count >= max(1, self._settings.max_lost),
             unique_key=texts["job_unique_key"],
             worker_id=texts["worker_id"],
             cancel_requested_at=times["cancel_requested"],

@@ -163,6 +163,16 @@ def test_a_running_job_says_where_it_runs_and_until_when() -> None:
     assert reason.remedy.command == ("job", "active", "--worker", "w1")
 
 
+def test_a_job_that_runs_alone_may_wait_for_its_process_and_says_why() -> None:
+    suspect = replace(RUNNING.job, lost_count=5, runs_alone=True)
+
+    assert only(replace(RUNNING, job=suspect)).text == (
+        "It runs: since 5.0 s, attempt 1 of 5, on worker w1, executor python. It was lost 5 times "
+        "before, so it runs alone in a process: if it still waits for one that is empty, its time "
+        "has not begun."
+    )
+
+
 def test_a_cancellation_that_was_requested_is_the_answer() -> None:
     asked = replace(RUNNING, job=replace(RUNNING.job, cancel_requested_at=ago(3)))
 
@@ -249,6 +259,20 @@ def test_a_job_that_is_not_due_is_held_by_that_first_and_by_the_rest_beside_it()
     later = replace(LATER, queue=replace(LATER.queue, is_paused=True), workers=(), workers_alive=0)
 
     assert codes(later) == ["due_later", "paused", "no_worker"]
+
+
+@pytest.mark.parametrize("runs_alone", [False, True])
+def test_a_job_that_was_lost_says_why_it_is_not_due_at_once(runs_alone: bool) -> None:
+    lost = replace(JOB, lost_count=3, runs_alone=runs_alone)
+    soon = (Place(queue="mail", due_at=NOW + timedelta(seconds=2)),)
+
+    reason = only(replace(WAITING, job=lost, places=soon))
+
+    assert reason.code == "due_later"
+    assert reason.text.startswith("It was lost 3 times while it ran, and is due in 2.0 s (")
+    assert ("It runs alone in a process" in reason.text) == runs_alone
+    assert reason.remedy.command == ("job", "trace", "j1")
+    assert only(replace(LATER, job=lost)).text.startswith("It is due in 2 h")
 
 
 def test_a_retrying_job_says_when_and_why() -> None:
