@@ -63,6 +63,12 @@ export interface Job {
   progress(current?: number, total?: number, message?: string): void;
 }
 
+/**
+ * Runs around each handler, for a span or a measurement. It has to give what `handler` gives, and
+ * throw what that throws. `rrq/otel` has one for OpenTelemetry.
+ */
+export type Around = (job: Job, handler: () => Promise<unknown>) => Promise<unknown>;
+
 /** Options of an executor; each has a default. */
 export interface ExecutorOptions {
   /** How many handlers run at once. */
@@ -71,6 +77,8 @@ export interface ExecutorOptions {
   maxMessageBytes?: number;
   /** What the worker understands; by default what RRQ_PROTOCOL_FEATURES lists. */
   features?: readonly string[];
+  /** What runs around each handler; by default nothing. */
+  around?: Around;
   /** For tests: by default those of the process. */
   stdin?: AsyncIterable<Uint8Array>;
   write?: (line: string) => void;
@@ -84,6 +92,7 @@ export class Executor {
   readonly #maxInFlight: number;
   readonly #maxMessageBytes: number;
   readonly #features: readonly string[];
+  readonly #around: Around;
   readonly #stdin: AsyncIterable<Uint8Array>;
   #write: ((line: string) => void) | undefined;
   #inFlight = 0;
@@ -92,6 +101,7 @@ export class Executor {
     this.#maxInFlight = options.maxInFlight ?? 32;
     this.#maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
     this.#features = options.features ?? (process.env["RRQ_PROTOCOL_FEATURES"] ?? "").split(",");
+    this.#around = options.around ?? ((_job, handler) => handler());
     this.#stdin = options.stdin ?? process.stdin;
     this.#write = options.write;
   }
@@ -162,7 +172,7 @@ export class Executor {
       await this.#place(stop.signal);
       try {
         stop.signal.throwIfAborted();
-        const result: unknown = await handler(job, ...args);
+        const result = await this.#around(job, async () => handler(job, ...args));
         return { job_id: jobId, status: "success", result: result === undefined ? null : result };
       } finally {
         this.#leave();
@@ -243,6 +253,16 @@ export class Executor {
 const CANCELLED = new Error("The job was cancelled.");
 const TIMED_OUT = new Error("Job timed out.");
 
+/** How a job ended whose handler threw. */
+export type Ending = "retry" | "cancelled" | "timeout" | "error";
+
+/** How a job has ended whose handler threw this. */
+export function endingOf(error: unknown, job: Pick<Job, "signal">): Ending {
+  if (error instanceof Retry) return "retry";
+  if (job.signal.reason === CANCELLED) return "cancelled";
+  return job.signal.reason === TIMED_OUT ? "timeout" : "error";
+}
+
 /** The outcome of a handler that threw. */
 function failed(jobId: string, error: unknown, signal: AbortSignal): Outcome {
   if (error instanceof Retry) {
@@ -250,8 +270,9 @@ function failed(jobId: string, error: unknown, signal: AbortSignal): Outcome {
     if (error.afterSeconds !== undefined) outcome.retry_after_seconds = error.afterSeconds;
     return outcome;
   }
-  if (signal.reason === CANCELLED) return failure(jobId, CANCELLED.message, "Cancelled");
-  if (signal.reason === TIMED_OUT) {
+  const ending = endingOf(error, { signal });
+  if (ending === "cancelled") return failure(jobId, CANCELLED.message, "Cancelled");
+  if (ending === "timeout") {
     return { ...failure(jobId, TIMED_OUT.message, "Timeout"), status: "timeout" };
   }
   process.stderr.write(`job ${jobId}: ${error instanceof Error ? error.stack : String(error)}\n`);
