@@ -12,6 +12,9 @@ import (
 	"rrq/protocol"
 )
 
+// ErrorTypeCancelled is the error type in the outcome of a job that the worker cancelled.
+const ErrorTypeCancelled = "Cancelled"
+
 // errCancelled is the cause of a context that the worker cancelled.
 var errCancelled = errors.New("The job was cancelled.")
 
@@ -79,7 +82,7 @@ func failed(ctx context.Context, jobID string, err error) protocol.Outcome {
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), errCancelled):
-		return protocol.Failure(jobID, errCancelled.Error(), "Cancelled")
+		return protocol.Failure(jobID, errCancelled.Error(), ErrorTypeCancelled)
 	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		outcome := protocol.Failure(jobID, "Job timed out.", "Timeout")
 		outcome.Status = protocol.Timeout

@@ -36,25 +36,60 @@ type spans struct {
 	headers propagation.TextMapPropagator
 }
 
-// Start begins a job's span.
+// Start begins the span rrq.executor.
 func (spans *spans) Start(
 	ctx context.Context, job *executor.Job,
 ) (context.Context, func(protocol.Outcome)) {
 	ctx = spans.headers.Extract(ctx, propagation.MapCarrier(job.Context.TraceContext))
-	ctx, span := spans.tracer.Start(ctx, "run "+job.FunctionName,
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(
-			attribute.String("messaging.system", "rrq"),
-			attribute.String("messaging.message.id", job.JobID),
-			attribute.String("messaging.destination.name", job.Context.QueueName),
-			attribute.String("rrq.function", job.FunctionName),
-			attribute.Int("rrq.attempt", job.Context.Attempt),
-		))
+	ctx, span := spans.tracer.Start(ctx, "rrq.executor",
+		trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attributes(job)...))
 	return ctx, func(outcome protocol.Outcome) {
-		span.SetAttributes(attribute.String("rrq.outcome", string(outcome.Status)))
-		if outcome.Status != protocol.Success {
-			span.SetStatus(codes.Error, outcome.ErrorMessage)
-		}
+		tell(span, outcome)
 		span.End()
+	}
+}
+
+// attributes say which job it is, as the spans of RRQ's workers do.
+func attributes(job *executor.Job) []attribute.KeyValue {
+	found := []attribute.KeyValue{
+		attribute.String("messaging.system", "redis"),
+		attribute.String("messaging.destination.name", job.Context.QueueName),
+		attribute.String("messaging.destination_kind", "queue"),
+		attribute.String("messaging.operation", "process"),
+		attribute.String("messaging.operation.type", "process"),
+		attribute.String("messaging.operation.name", "run"),
+		attribute.String("messaging.message.id", job.JobID),
+		attribute.String("rrq.job_id", job.JobID),
+		attribute.String("rrq.function", job.FunctionName),
+		attribute.String("rrq.queue", job.Context.QueueName),
+		attribute.Int("rrq.attempt", job.Context.Attempt),
+		attribute.String("span.kind", "internal"),
+	}
+	if worker := job.Context.WorkerID; worker != nil {
+		found = append(found, attribute.String("rrq.worker_id", *worker))
+	}
+	return found
+}
+
+// tell says how the job ended. One that was cancelled, or asks for another attempt, is no error.
+func tell(span trace.Span, outcome protocol.Outcome) {
+	kind := string(outcome.Status)
+	if outcome.ErrorType == executor.ErrorTypeCancelled {
+		kind = "cancelled"
+	}
+	span.SetAttributes(attribute.String("rrq.outcome", kind))
+	switch kind {
+	case string(protocol.Success):
+	case string(protocol.Retry):
+		span.AddEvent("rrq.retry", trace.WithAttributes(
+			attribute.String("rrq.reason", outcome.ErrorMessage)))
+	case "cancelled":
+		span.AddEvent("rrq.cancel")
+	default:
+		span.SetAttributes(attribute.String("error.type", outcome.ErrorType))
+		span.AddEvent("exception", trace.WithAttributes(
+			attribute.String("exception.type", outcome.ErrorType),
+			attribute.String("exception.message", outcome.ErrorMessage)))
+		span.SetStatus(codes.Error, outcome.ErrorMessage)
 	}
 }

@@ -17,7 +17,7 @@ use opentelemetry::context::FutureExt;
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use rrq_protocol::{ExecutionOutcome, ExecutionRequest, OutcomeStatus};
 
@@ -107,6 +107,13 @@ fn attributes(request: &ExecutionRequest) -> Vec<KeyValue> {
     attributes
 }
 
+const PANICKED: &str = "The handler panicked";
+
+/// What OpenTelemetry's conventions say of an error.
+fn exception(error_type: impl Into<Value>, message: impl Into<Value>) -> Vec<KeyValue> {
+    vec![KeyValue::new("exception.type", error_type), KeyValue::new("exception.message", message)]
+}
+
 /// A span that ends with its execution, also with one that is dropped.
 struct RunningSpan {
     context: Context,
@@ -124,9 +131,9 @@ impl RunningSpan {
                 span.add_event("rrq.retry", vec![KeyValue::new("rrq.reason", message)]);
             }
             OutcomeStatus::Timeout | OutcomeStatus::Error => {
-                if let Some(error_type) = &outcome.error_type {
-                    span.set_attribute(KeyValue::new("error.type", error_type.clone()));
-                }
+                let error_type = outcome.error_type.as_deref().unwrap_or("Error").to_owned();
+                span.set_attribute(KeyValue::new("error.type", error_type.clone()));
+                span.add_event("exception", exception(error_type, message.clone()));
                 span.set_status(Status::error(message));
             }
         }
@@ -154,9 +161,13 @@ impl Drop for RunningSpan {
             return;
         }
         if std::thread::panicking() {
-            self.context.span().set_status(Status::error("The handler panicked"));
+            let span = self.context.span();
+            span.set_attribute(KeyValue::new("error.type", "Panic"));
+            span.add_event("exception", exception("Panic", PANICKED));
+            span.set_status(Status::error(PANICKED));
             self.tell("error");
         } else {
+            self.context.span().add_event("rrq.cancel", Vec::new());
             self.tell("cancelled");
         }
     }

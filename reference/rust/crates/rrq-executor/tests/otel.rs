@@ -40,6 +40,31 @@ async fn a_failure_is_told_with_its_message_and_type() {
     assert_eq!(span.status, Status::error("no such customer"));
     assert_eq!(attribute(&span, "error.type"), "CustomerError");
     assert_eq!(attribute(&span, "rrq.outcome"), "error");
+    assert_eq!(events(&span), ["exception"]);
+    assert_eq!(span.events.events[0].attributes[0].value.as_str(), "CustomerError");
+}
+
+#[tokio::test]
+async fn a_handler_that_asks_for_another_attempt_is_no_error() {
+    let (registry, spans) = observed();
+
+    registry.execute(request("busy")).await;
+
+    let span = spans.only();
+    assert_eq!(span.status, Status::Unset);
+    assert_eq!(attribute(&span, "rrq.outcome"), "retry");
+    assert_eq!(events(&span), ["rrq.retry"]);
+}
+
+#[tokio::test]
+async fn a_panic_is_told_as_an_error() {
+    let (registry, spans) = observed();
+
+    tokio::spawn(async move { registry.execute(request("panic")).await }).await.unwrap_err();
+
+    let span = spans.only();
+    assert_eq!(span.status, Status::error("The handler panicked"));
+    assert_eq!(events(&span), ["exception"]);
 }
 
 #[tokio::test]
@@ -57,7 +82,10 @@ async fn an_execution_that_is_dropped_was_cancelled() {
         _ = registry.execute(request("for_ever")) => unreachable!(),
         () = std::future::ready(()) => {}
     }
-    assert_eq!(attribute(&spans.only(), "rrq.outcome"), "cancelled");
+    let span = spans.only();
+    assert_eq!(attribute(&span, "rrq.outcome"), "cancelled");
+    assert_eq!(events(&span), ["rrq.cancel"]);
+    assert_eq!(span.status, Status::Unset);
 }
 
 #[derive(Debug, Clone, Default)]
@@ -93,11 +121,20 @@ fn observed() -> (Registry, Spans) {
             let error = HandlerError::new("no such customer").with_type("CustomerError");
             Err::<(), _>(error)
         })
+        .register("busy", async |_: Job| Err::<(), _>(HandlerError::retry("not yet")))
+        .register("panic", async |job: Job| {
+            assert!(job.args.len() > 100, "at the disco");
+            Ok::<_, HandlerError>(())
+        })
         .register("for_ever", async |_: Job| {
             std::future::pending::<()>().await;
             Ok::<_, HandlerError>(())
         });
     (registry, spans)
+}
+
+fn events(span: &SpanData) -> Vec<&str> {
+    span.events.iter().map(|event| event.name.as_ref()).collect()
 }
 
 fn attribute(span: &SpanData, name: &str) -> String {
