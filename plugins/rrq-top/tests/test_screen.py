@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from rrq.client import RRQClient
@@ -219,14 +221,12 @@ async def test_every_size_of_a_terminal_is_filled_and_shows_the_pane_of_the_keys
         await top.press("3")
         for width, height in ((160, 50), (80, 24), (80, 12), (40, 10), (20, 5), (200, 60)):
             await top.pilot.resize_terminal(width, height)
-            await top.shows("job-tha" if height >= 10 else "rrq top")
-            assert len(top.lines) == height
-            assert max(len(line) for line in top.lines) <= width
-            if height >= 12 and width >= 80:
-                assert all(title in top.text for title in TITLES)
-        running = top.line_with(RUNNING)
-        assert "python" in running
-        assert "page 3" in running
+            # What stood on the larger screen stays until the new one is drawn.
+            await top.until(partial(_fills, top, width, height), f"not {width} by {height}")
+        await top.until(
+            lambda: all(told in top.line_with(RUNNING) for told in ("python", "page 3")),
+            "no executor and progress of the job",
+        )
 
 
 async def test_a_filter_of_queues_confines_everything_to_them(shop: Shop) -> None:
@@ -237,6 +237,19 @@ async def test_a_filter_of_queues_confines_everything_to_them(shop: Shop) -> Non
         assert "waiting 1 " in top.lines[1]
         assert "No worker is alive" in top.text
         assert "No job failed" in top.text
+
+
+def _fills(top: Watching, width: int, height: int) -> bool:
+    """Whether the screen has this size, and on it what the size has room for."""
+    wanted = ["job-tha" if height >= 10 else "rrq top"]
+    if height >= 12 and width >= 80:
+        wanted += TITLES
+    lines, text = top.lines, top.text
+    return (
+        len(lines) == height
+        and max(map(len, lines)) <= width
+        and all(title in text for title in wanted)
+    )
 
 
 async def _choose_queue(top: Watching, name: str) -> None:

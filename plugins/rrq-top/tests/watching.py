@@ -51,15 +51,16 @@ class Watching:
 
     async def shows(self, text: str, within_seconds: float = 10.0) -> None:
         """Wait until a text stands on the screen."""
-        await self._until(lambda: text in self.text, f"no {text!r}", within_seconds)
+        await self.until(lambda: text in self.text, f"no {text!r}", within_seconds)
 
     async def shows_no(self, text: str, within_seconds: float = 10.0) -> None:
         """Wait until a text stands nowhere on the screen."""
-        await self._until(lambda: text not in self.text, f"still {text!r}", within_seconds)
+        await self.until(lambda: text not in self.text, f"still {text!r}", within_seconds)
 
-    async def _until(
-        self, condition: Callable[[], bool], otherwise: str, within_seconds: float
+    async def until(
+        self, condition: Callable[[], bool], otherwise: str, within_seconds: float = 10.0
     ) -> None:
+        """Wait until something is so; `otherwise` says what is wrong if it never is."""
         deadline = time.monotonic() + within_seconds
         while not condition():
             assert time.monotonic() < deadline, f"{otherwise} in:\n{self.text}"
