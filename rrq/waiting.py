@@ -26,6 +26,7 @@ class EndWatch:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._mailbox_name = f"client:{uuid4().hex}"
+        self._mail = store.workers.mailbox(self._mailbox_name)
         self._ended: dict[str, list[asyncio.Event]] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -62,6 +63,7 @@ class EndWatch:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reader
             self._reader = None
+        await self._mail.aclose()
 
     def _ensure_reader(self) -> None:
         if self._reader is None or self._reader.done():
@@ -70,9 +72,7 @@ class EndWatch:
     async def _read(self) -> None:
         while self._ended:
             try:
-                messages = await self._store.workers.read_mailbox(
-                    self._mailbox_name, MAILBOX_WAIT_SECONDS
-                )
+                messages = await self._mail.read(MAILBOX_WAIT_SECONDS)
             except (RedisError, OSError):
                 await asyncio.sleep(0.2)
                 continue

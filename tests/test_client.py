@@ -440,7 +440,7 @@ async def test_a_client_closes_the_store_that_it_made(settings: RRQSettings) -> 
     client = RRQClient(settings)
     await client.enqueue("f", _job_id="a")
     store = client.job_store
-    [ours] = await store.redis.client_list()
+    ours = {one["id"] for one in await store.redis.client_list()}
     waiting = asyncio.create_task(client.wait("a", timeout=10))
     await _waiting(client, "a")
     waiting.cancel()
@@ -449,8 +449,8 @@ async def test_a_client_closes_the_store_that_it_made(settings: RRQSettings) -> 
     observer = JobStore(settings)
 
     async def ours_are_gone() -> bool:
-        ids = [one["id"] for one in await observer.redis.client_list()]
-        return len(ids) == 1 and ours["id"] not in ids
+        ids = {one["id"] for one in await observer.redis.client_list()}
+        return len(ids) == 1 and not ours & ids
 
     await eventually(ours_are_gone, what="the end of the client's connections")
     await observer.aclose()

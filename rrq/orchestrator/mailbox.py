@@ -27,20 +27,20 @@ class Mailbox:
         wake: Callable[[], None],
         cancel: Callable[[str, int | None], None],
     ) -> None:
-        self._worker_id = worker_id
-        self._workers = workers
+        self._mail = workers.mailbox(worker_id)
         self._link = link
         self._wake = wake
         self._cancel = cancel
 
     async def run(self) -> None:
         """Read until cancelled."""
-        while True:
-            messages = await self._link.persist(
-                lambda: self._workers.read_mailbox(self._worker_id, self._wait_seconds)
-            )
-            for message in messages:
-                self._read(message)
+        try:
+            while True:
+                messages = await self._link.persist(lambda: self._mail.read(self._wait_seconds))
+                for message in messages:
+                    self._read(message)
+        finally:
+            await self._mail.aclose()
 
     @property
     def _wait_seconds(self) -> float:

@@ -93,8 +93,7 @@ class Worker:
         )
         self.lanes = self._executors.lanes
 
-        pool = self.store.redis.connection_pool
-        link = RedisLink(settings.redis_dsn, lambda: pool.disconnect(inuse_connections=False))
+        link = RedisLink(settings.redis_dsn, self.store.forget_idle_connections)
         self.tally = Tally(log_successes=log_successes)
         self._telemetry = self._worker_telemetry()
         self._settlement = Settlement(self.store.leases, link, self._on_settled)

@@ -15,6 +15,8 @@ def with_fast_packing(connection_class: type[Any]) -> type[Any]:
     """A connection class of redis-py's that differs in this only."""
 
     class FastPackingConnection(connection_class):  # type: ignore[misc]
+        is_ours = True
+
         def pack_command(self, *args: Any) -> list[bytes]:
             name = args[0]
             # Only redis-py knows a command of two words, and text that is not UTF-8.

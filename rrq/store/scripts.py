@@ -10,20 +10,27 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
+
+if TYPE_CHECKING:
+    from rrq.store.line import Line
 
 _FOLDER = Path(__file__).parent / "lua"
 _USE = "--! use "
 
 
 class Steps:
-    """The atomic steps of one RRQ, that is of one key prefix, on one Redis."""
+    """The atomic steps of one RRQ, that is of one key prefix, on one Redis.
 
-    def __init__(self, redis: Any, prefix: str) -> None:
+    Args:
+        line: where to send them, if not by a connection of the client's pool.
+    """
+
+    def __init__(self, redis: Any, prefix: str, line: Line | None = None) -> None:
         # `Any`: redis-py gives `execute_command` no types.
-        self._redis = redis
+        self._execute: Any = line.call if line else redis.execute_command
         self._root = f"{prefix}:"
 
     async def call(self, step: str, *arguments: str | bytes | int | float) -> Any:
@@ -48,13 +55,9 @@ class Steps:
     async def _evaluate(self, kind: str, step: str, arguments: Sequence[Any]) -> Any:
         source, digest = _source(step)
         try:
-            return await self._redis.execute_command(
-                f"EVALSHA{kind}", digest, 1, self._root, *arguments
-            )
+            return await self._execute(f"EVALSHA{kind}", digest, 1, self._root, *arguments)
         except NoScriptError:
-            return await self._redis.execute_command(
-                f"EVAL{kind}", source, 1, self._root, *arguments
-            )
+            return await self._execute(f"EVAL{kind}", source, 1, self._root, *arguments)
 
 
 @cache

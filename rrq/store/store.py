@@ -14,6 +14,7 @@ from rrq.store.history import History
 from rrq.store.jobs import Jobs, time_from_ms
 from rrq.store.keys import Keys
 from rrq.store.leases import Leases
+from rrq.store.line import line_of
 from rrq.store.listing import Listing
 from rrq.store.queues import Queues
 from rrq.store.replies import text
@@ -45,7 +46,8 @@ class JobStore:
         self.settings = settings
         self.redis = redis if redis is not None else connect(settings)
         self.keys = Keys(settings.key_prefix)
-        steps = self._steps = Steps(self.redis, settings.key_prefix)
+        self._line = line_of(self.redis)
+        steps = self._steps = Steps(self.redis, settings.key_prefix, self._line)
         self.jobs = Jobs(self.redis, steps, self.keys, settings)
         self.leases = Leases(self.redis, steps, self.keys, settings)
         self.cron = CronSlots(self.redis, steps, self.keys, settings)
@@ -66,7 +68,15 @@ class JobStore:
 
     async def aclose(self) -> None:
         """Close every connection."""
+        if self._line:
+            await self._line.aclose()
         await self.redis.aclose()
+
+    async def forget_idle_connections(self) -> None:
+        """Close those that nobody uses at the moment: each may be dead without a word."""
+        if self._line:
+            self._line.forget_if_idle()
+        await self.redis.connection_pool.disconnect(inuse_connections=False)
 
     async def now(self) -> datetime:
         """Redis' clock, by which everything here is decided."""

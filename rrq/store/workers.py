@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from rrq.store.asking import redis_now_ms
+from rrq.store.line import line_of
 from rrq.store.replies import is_wrong_type, texts
 
 if TYPE_CHECKING:
@@ -78,15 +79,37 @@ class Workers:
                 found[worker_id] = _read_health(health), ttl_seconds
         return found
 
-    async def read_mailbox(self, reader: str, wait_seconds: float) -> list[str]:
-        """All messages for a reader; waits for the first one. Empty when none came in time."""
-        key = self._keys.mailbox(reader)
+    def mailbox(self, reader: str) -> MailReader:
+        """The mailbox of a worker or a waiting client."""
+        return MailReader(self._redis, self._keys.mailbox(reader))
+
+
+class MailReader:
+    """Reads one mailbox, on a connection of its own, which most of the time waits."""
+
+    def __init__(self, redis: Redis, key: str) -> None:
+        self._redis = redis
+        self._key = key
+        self._line = line_of(redis)
+
+    async def read(self, wait_seconds: float) -> list[str]:
+        """All messages; waits for the first one. Empty when none came in time."""
         # Both at once: the server answers the second when the first one has ended its wait.
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.blpop([key], timeout=wait_seconds)
-            pipeline.lpop(key, MAX_MESSAGES)
-            first, rest = await pipeline.execute()
+        wait = ("BLPOP", self._key, wait_seconds)
+        take = ("LPOP", self._key, MAX_MESSAGES)
+        if self._line:
+            first, rest = await self._line.calls(wait, take)
+        else:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.execute_command(*wait)
+                pipeline.execute_command(*take)
+                first, rest = await pipeline.execute()
         return texts([first[1], *(rest or ())]) if first else texts(rest or ())
+
+    async def aclose(self) -> None:
+        """Close the connection; the next reading opens another."""
+        if self._line:
+            await self._line.aclose()
 
 
 def _read_health(answer: Any) -> dict[str, Any]:

@@ -124,7 +124,9 @@ async def _settle_in_every_way(store: JobStore, administrator: RRQClient) -> Non
         claim = next(one for one in await claimed(store) if one.job_id == holder.id)
         await settle(store, claim, kind, text, attempt)
         await claimed(store)
-    assert await store.workers.read_mailbox("rrq_worker_w", 1)
+    mailbox = store.workers.mailbox("rrq_worker_w")
+    assert await mailbox.read(1)
+    await mailbox.aclose()
     # A holder that a plain producer queued, one that waits for another, and an id of nothing.
     redis = administrator.job_store.redis
     for job_id in ("plain-1", "plain-2"):

@@ -114,16 +114,20 @@ async def test_a_mailbox_gives_its_messages_in_order_and_bounded(
     driver: Driver, count: int
 ) -> None:
     await driver.redis.rpush(driver.keys.mailbox("w"), *map(str, range(count)))
+    mailbox = driver.store.workers.mailbox("w")
     read: list[str] = []
     while len(read) < count:
-        messages = await driver.store.workers.read_mailbox("w", 1)
+        messages = await mailbox.read(1)
         assert 0 < len(messages) <= 1001
         read += messages
     assert read == [str(number) for number in range(count)]
+    await mailbox.aclose()
 
 
 async def test_an_empty_mailbox_is_waited_for_so_long(driver: Driver) -> None:
+    mailbox = driver.store.workers.mailbox("w")
     before = await driver.store.now()
-    assert await driver.store.workers.read_mailbox("w", 0.2) == []
+    assert await mailbox.read(0.2) == []
     waited = await driver.store.now() - before
     assert timedelta(seconds=0.2) <= waited < timedelta(seconds=3)
+    await mailbox.aclose()
