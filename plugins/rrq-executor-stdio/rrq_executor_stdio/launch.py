@@ -8,8 +8,6 @@ started it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -48,35 +46,62 @@ class Launch:
             ExecutorStartError: the program cannot be run; the message says where it was
                 looked for.
         """
+        if obstacle := self._obstacle():
+            raise ExecutorStartError(f"{self._who} {obstacle}")
         try:
             _, spawned = await asyncio.get_running_loop().subprocess_exec(
                 protocol,
-                *self.command,
+                *_leashed(self.command),
                 cwd=self.cwd,
                 env=dict(self.environment),
                 start_new_session=True,
-                preexec_fn=_bound_to_parent(),
             )
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise ExecutorStartError(self._why_not(error)) from None
+            reason = getattr(error, "strerror", None) or error
+            raise ExecutorStartError(f"{self._who} {self.command[0]!r}: {reason}") from None
         return spawned
 
-    def _why_not(self, error: Exception) -> str:
-        program = self.command[0]
-        who = f"executor {self.executor_name!r} cannot start:"
+    @property
+    def _who(self) -> str:
+        return f"executor {self.executor_name!r} cannot start:"
+
+    def _obstacle(self) -> str | None:
+        """Why the program could not be run, as far as can be seen before it is tried."""
         if self.cwd is not None and not Path(self.cwd).is_dir():
-            return f"{who} its directory {str(Path(self.cwd).absolute())!r} (cwd) does not exist"
-        if not isinstance(error, FileNotFoundError):
-            return f"{who} {program!r}: {getattr(error, 'strerror', None) or error}"
+            return f"its directory {str(Path(self.cwd).absolute())!r} (cwd) does not exist"
+        program = self.command[0]
         if os.sep in program:
             path = Path(self.cwd or ".", program).absolute()
-            if path.exists():
-                return f"{who} the interpreter in the first line of {str(path)!r} does not exist"
-            return f"{who} there is no program {str(path)!r}"
-        return (
-            f"{who} there is no program {program!r} in PATH"
-            f" ({self.environment.get('PATH', os.defpath)})"
-        )
+            if not path.exists():
+                return f"there is no program {str(path)!r}"
+        else:
+            searched = os.get_exec_path(self.environment)
+            found = [Path(self.cwd or ".", folder, program).absolute() for folder in searched]
+            runnable = [path for path in found if _may_be_run(path)]
+            if not runnable:
+                return f"there is no program {program!r} in PATH ({os.pathsep.join(searched)})"
+            path = runnable[0]
+        if not _may_be_run(path):
+            return f"{program!r}: Permission denied"
+        interpreter = _interpreter_of(path)
+        if interpreter and not Path(self.cwd or ".", interpreter).exists():
+            return f"the interpreter in the first line of {str(path)!r} does not exist"
+        return None
+
+
+def _may_be_run(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _interpreter_of(path: Path) -> str | None:
+    """The program that runs this one, if its first line names one."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(256)
+    except OSError:  # It may be run all the same.
+        return None
+    words = line[2:].split(maxsplit=1) if line.startswith(b"#!") else []
+    return os.fsdecode(words[0]) if words else None
 
 
 def environment(executor_name: str, worker_id: str, additions: Mapping[str, str]) -> dict[str, str]:
@@ -99,25 +124,16 @@ def signal_group(pid: int, signal_number: signal.Signals) -> None:
         return
 
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+def _leashed(command: Sequence[str]) -> list[str]:
+    """The command such that the kernel kills it when we die, where there is a kernel that can.
+
+    A `preexec_fn` could ask for that too, but with one Python forks, and before that calls what
+    libraries registered: ddtrace waits there until its agent has answered, for 20 s of our loop.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    # Nothing of the environment, nor of what is installed, concerns that program.
+    return [sys.executable, "-I", "-S", _LEASH, str(os.getpid()), *command]
 
 
-def _bound_to_parent() -> Callable[[], None] | None:
-    """What the child runs before the program, so that it has no more of us than its own ends of
-    the pipes, and the kernel kills it when we die."""
-    if _libc is None:
-        return None
-    libc, parent = _libc, os.getpid()
-
-    def bind() -> None:
-        # uvloop leaves copies of the pipes open, so that a closed stdout would go unnoticed.
-        for path in Path("/proc/self/fd").iterdir():
-            if int(path.name) > 2:
-                with contextlib.suppress(OSError):
-                    os.set_inheritable(int(path.name), False)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call above
-            os._exit(1)
-
-    return bind
+_LEASH = str(Path(__file__).with_name("leash.py"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,56 @@ async def test_a_process_inherits_the_environment_and_learns_whom_it_works_for(
         "RRQ_WORKER_ID": "rrq_worker_contract",
         "RRQ_PROTOCOL_FEATURES": "hello,cancel,progress",
     }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing comes before the program elsewhere")
+async def test_a_program_finds_all_as_if_nothing_had_run_before_it(
+    running: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python would add a locale of its own to this one.
+    monkeypatch.setenv("LC_ALL", "")
+    monkeypatch.setenv("LC_CTYPE", "C")
+    monkeypatch.setenv("LANG", "C")
+    script = tmp_path / "program"
+    script.write_text(
+        "#!/bin/sh\n"
+        "tr '\\0' '\\n' </proc/$$/environ >environment\n"
+        "grep SigIgn /proc/$$/status >signals\n"
+        "exec sleep 600\n"
+    )
+    script.chmod(0o755)
+    inherited = set(os.environ.items())
+    async with running([str(script)], cwd=str(tmp_path)) as subject:
+        await subject.eventually((tmp_path / "signals").read_text)
+
+    def lines(name: str) -> list[str]:
+        return (tmp_path / name).read_text().splitlines()
+
+    given = {tuple(line.split("=", 1)) for line in lines("environment") if "=" in line}
+    assert {name for name, _ in given - inherited} == {
+        "RRQ_EXECUTOR_NAME",
+        "RRQ_WORKER_ID",
+        "RRQ_PROTOCOL_FEATURES",
+    }
+    assert lines("signals")[0].split()[1] == _ignored_here()
+
+
+def _ignored_here() -> str:
+    """The signals that this process ignores, less those that Python ignores wherever it runs."""
+    [mask] = [
+        line.split()[1]
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("SigIgn")
+    ]
+    of_python = sum(1 << number - 1 for number in (signal.SIGPIPE, signal.SIGXFSZ))
+    return f"{int(mask, 16) & ~of_python:016x}"
+
+
+async def test_a_file_that_no_system_can_run_is_told_of(subject_of: Any, tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(b"\x7fELF and no more")
+    (tmp_path / "program").chmod(0o755)
+    message = await why_not(subject_of([str(tmp_path / "program")]))
+    assert "Exec format error" in message
 
 
 async def test_a_relative_program_is_found_in_the_directory_it_runs_in(
