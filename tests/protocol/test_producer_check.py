@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rrq.conformance.report import Report
 from rrq.embedded import EmbeddedRedis
 from rrq.exc import RRQError
 from tests.support.documents import CHECKOUT
+from tests.support.once import once
 
 PRODUCERS = Path(__file__).parent / "producers"
 SCHEMA = CHECKOUT / "docs" / "reference" / "schemas" / "cli" / "producer-check.json"
@@ -58,13 +59,26 @@ TOGETHER = [
         "two queues",
     ],
     ["numbers through doubles", "a list for a queue"],
+    ["seconds for milliseconds", "no queue name", "a hash that expires"],
+    ["local time without an offset", "python for json"],
 ]
 """Those that are wrong in other fields, so that one program can be wrong in all of them."""
 
 
-@pytest.fixture(scope="module")
-def reports() -> Iterator[dict[str, Report]]:
-    """The reports on all producers; each has a database of its own."""
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    """The reports on all producers, which are checked once a test run."""
+
+    def check(directory: Path) -> None:
+        (directory / "reports").write_bytes(pickle.dumps(checked_side_by_side()))
+
+    directory = once(tmp_path_factory, "checked_producers", check)
+    reports: dict[str, Report] = pickle.loads((directory / "reports").read_bytes())
+    return reports
+
+
+def checked_side_by_side() -> dict[str, Report]:
+    """The reports, by what is peculiar to a producer; each has a database of its own."""
     commands = {"client": CLIENT, "reference": REFERENCE, "plain": PLAIN}
     together = {way for ways in TOGETHER for way in ways}
     apart = [[way] for way in ("one transaction", *WRONG) if way not in together]
@@ -73,9 +87,8 @@ def reports() -> Iterator[dict[str, Report]]:
     with EmbeddedRedis(tcp=True, options=options) as server, ThreadPoolExecutor(3) as threads:
         bases = [f"{server.dsn.rpartition('/')[0]}/{number}" for number in range(len(commands))]
         found = list(threads.map(check_producer, commands.values(), bases))
-        reports = dict(zip(commands, found, strict=True))
-        reports |= {way: reports[ways[0]] for ways in TOGETHER for way in ways}
-        yield reports
+    reports = dict(zip(commands, found, strict=True))
+    return reports | {way: reports[ways[0]] for ways in TOGETHER for way in ways}
 
 
 @pytest.mark.parametrize("name", ["client", "reference"])
