@@ -249,8 +249,8 @@ def built_executor(is_built: bool) -> str:
         if shutil.which("cargo") is None:
             raise SystemExit("cargo is not installed: use --scenario python, or install Rust")
         say("rust: building the executor")
-        build = ["cargo", "build", "--quiet", "--release", "--locked", "--example"]
-        if subprocess.run([*build, "stdio_executor"], cwd=RUST).returncode != 0:
+        build = ["cargo", "build", "--quiet", "--release", "--locked", "--package", "rrq-executor"]
+        if subprocess.run([*build, "--example", "stdio_executor"], cwd=RUST).returncode != 0:
             raise SystemExit("the executor in Rust cannot be built; see above")
     for profile in ("release", "debug"):
         program = RUST / "target" / profile / "examples" / "stdio_executor"

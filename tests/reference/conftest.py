@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-BUILT = ("test_go", "test_typescript")
+BUILT = ("test_go", "test_mixed_languages", "test_traces", "test_typescript")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -188,7 +188,7 @@ def http_receiver() -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = b"".join(self._pieces())
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             status = receiver.failing.pop(0) if receiver.failing else 200
@@ -200,6 +200,16 @@ def http_receiver() -> Iterator[Receiver]:
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
+
+        def _pieces(self) -> Iterator[bytes]:
+            """The body; Node sends it in chunks, each with its length before it."""
+            if length := self.headers["Content-Length"]:
+                yield self.rfile.read(int(length))
+                return
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -248,6 +258,8 @@ def _points(metric: Any) -> Iterator[SeenPoint]:
         attributes = _attributes(point.attributes)
         if kind == "histogram":
             yield SeenPoint(attributes, point.count, point.sum, tuple(point.explicit_bounds))
+        elif kind == "exponential_histogram":
+            yield SeenPoint(attributes, point.count, point.sum)
         else:
             yield SeenPoint(attributes, point.as_double or point.as_int)
 
