@@ -22,8 +22,6 @@ from rrq_otel.metrics import Metrics
 from rrq_otel.tracing import SCOPE, Tracing
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
-
     from rrq.telemetry.correlation import Correlation
     from rrq_otel.executing import ExecutionSpans
     from rrq_otel.job_spans import JobSpans
@@ -54,9 +52,8 @@ class OTelTelemetry(Telemetry):
         self.wants_queues = own is None or own.metrics is not None
         self._own = own
         self.service_name = service_name
-        self._tracing = Tracing(own.traces if own else None)
+        self._tracing = Tracing(own.traces) if own else Tracing()
         self._metrics = Metrics(own.metrics if own else None)
-        self._is_traced = own is None or own.traces is not None
         self._job_spans: JobSpans | None = None
         self._execution_spans: ExecutionSpans | None = None
 
@@ -65,12 +62,12 @@ class OTelTelemetry(Telemetry):
     @property
     def is_idle(self) -> bool:
         """Whether nobody has configured OpenTelemetry yet."""
-        return self._tracer() is None and not self._metrics.is_ready()
+        return self._own is None and self._tracing.tracer() is None and not self._metrics.is_ready()
 
     def enqueue(self, job: EnqueuedJob) -> AbstractContextManager[None]:
         """The span `rrq.enqueue`."""
         self._metrics.enqueued(job)
-        tracer = self._tracer()
+        tracer = self._tracing.tracer()
         if tracer is None:
             return nullcontext()
         from rrq_otel.producing import EnqueueSpan
@@ -112,7 +109,7 @@ class OTelTelemetry(Telemetry):
 
     def execution(self, job: RunningJob) -> AbstractContextManager[None]:
         """The span `rrq.executor`."""
-        tracer = self._tracer()
+        tracer = self._tracing.tracer()
         if tracer is None:
             return nullcontext()
         spans = self._execution_spans
@@ -133,11 +130,8 @@ class OTelTelemetry(Telemetry):
         if hasattr(provider, "force_flush"):
             provider.force_flush(int(timeout_seconds * 1000))
 
-    def _tracer(self) -> Tracer | None:
-        return self._tracing.tracer() if self._is_traced else None
-
     def _spans_of_jobs(self) -> JobSpans | None:
-        tracer = self._tracer()
+        tracer = self._tracing.tracer()
         if tracer is None:
             return None
         spans = self._job_spans

@@ -32,6 +32,7 @@ class HandlerSpan(LeanSpan, Span):
     """
 
     outcome: Outcome | None = None
+    _own_context: SpanContext | None = None
     _dropped = 0
 
     def __init__(
@@ -49,11 +50,10 @@ class HandlerSpan(LeanSpan, Span):
 
     def get_span_context(self) -> SpanContext:
         """Its ids; made when they are first asked for, without the rest."""
-        context: SpanContext | None = self.__dict__.get("_context")
-        if context is None:
+        if self._own_context is None:
             own = f"{self._above[:36]}{self._span_id:016x}{self._above[52:]}"
-            context = self._context = carrier.span_context(own, self._state, is_remote=False)
-        return context
+            self._own_context = carrier.span_context(own, self._state, is_remote=False)
+        return self._own_context
 
     def end(self, end_time: int | None = None) -> None:
         """As the SDK's, and hand it to the processors."""
@@ -74,13 +74,15 @@ class HandlerSpan(LeanSpan, Span):
             return None
         job, above = self._job, self._above
         pattern = self._pattern()
-        if not pattern.takes(job.attributes):
-            return None
-        more = wire.encoded_attributes(job.attributes)
+        more = b""
+        if job.attributes:
+            if not pattern.takes(job.attributes):
+                return None
+            more = wire.encoded_attributes(job.attributes)
         place = encoded_place(
-            bytes.fromhex(above[3:35]),
-            self._span_id.to_bytes(8),
-            bytes.fromhex(above[36:52]),
+            above[3:35],
+            f"{self._span_id:016x}",
+            above[36:52],
             self._start_time or 0,
             self._end_time or 0,
         )

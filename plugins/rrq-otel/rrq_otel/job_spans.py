@@ -153,14 +153,16 @@ class JobSpan(LeanSpan):
         if not is_ordinary:
             return None
         pattern = self._pattern()
-        if not pattern.takes(self._attempt.attributes):
-            return None
-        more = wire.encoded_attributes(self._attempt.attributes)
+        more = b""
+        if self._attempt.attributes:
+            if not pattern.takes(self._attempt.attributes):
+                return None
+            more = wire.encoded_attributes(self._attempt.attributes)
         own, parent = self._own, self._above
         place = encoded_place(
-            bytes.fromhex(own[3:35]),
-            bytes.fromhex(own[36:52]),
-            bytes.fromhex(parent[36:52]) if parent else None,
+            own[3:35],
+            own[36:52],
+            parent[36:52] if parent else None,
             job.started_ns,
             finished.ended_ns,
         )

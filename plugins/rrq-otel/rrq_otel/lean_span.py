@@ -28,7 +28,12 @@ class LeanSpan(ReadableSpan):
 
     It needs `_resource` and `_instrumentation_scope`; all other parts of a `ReadableSpan` come of
     `_whole`, when the first of them is asked for. It is always of a trace that is sampled.
+
+    Attributes:
+        is_whole: whether all its parts have been made.
     """
+
+    is_whole = False
 
     def encoded(self) -> bytes | None:
         """The span as OTLP has it; None if it is out of the ordinary, and written as others are."""
@@ -43,15 +48,10 @@ class LeanSpan(ReadableSpan):
             with _becoming_whole:
                 if not self.is_whole:
                     # What is there already stands, as do the times of a span that runs.
-                    parts.update({**vars(self._whole()), **parts})
+                    parts.update({**vars(self._whole()), **parts, "is_whole": True})
             if name in parts:
                 return parts[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all its parts have been made."""
-        return "_name" in self.__dict__
 
 
 class Pattern:
@@ -74,9 +74,7 @@ class Pattern:
 
     def takes(self, attributes: Mapping[str, Any]) -> bool:
         """Whether these can stand beside the pattern's: none of them replaces another."""
-        return not attributes or (
-            attributes.keys().isdisjoint(self.attributes) and self.own.isdisjoint(attributes)
-        )
+        return attributes.keys().isdisjoint(self.attributes) and self.own.isdisjoint(attributes)
 
 
 class Patterns:
@@ -97,26 +95,16 @@ class Patterns:
 
 
 def encoded_place(
-    trace_id: bytes, span_id: bytes, parent_id: bytes | None, start_ns: int, end_ns: int
+    trace_id: str, span_id: str, parent_id: str | None, start_ns: int, end_ns: int
 ) -> bytes:
-    """Where a span stands in its trace, below a parent in another process, and when."""
+    """Where a span stands in its trace, below a parent in another process, and when; the ids in
+    hexadecimal."""
     if parent_id is None:
-        return _ROOT.pack(
-            b"\x0a\x10", trace_id, b"\x12\x08", span_id, 0x39, start_ns, 0x41, end_ns, *_ROOT_FLAGS
-        )
-    return _CHILD.pack(
-        b"\x0a\x10",
-        trace_id,
-        b"\x12\x08",
-        span_id,
-        b"\x22\x08",
-        parent_id,
-        0x39,
-        start_ns,
-        0x41,
-        end_ns,
-        *_CHILD_FLAGS,
-    )
+        ids, flags = f"0a10{trace_id}1208{span_id}", wire.HAS_IS_REMOTE
+    else:
+        ids = f"0a10{trace_id}1208{span_id}2208{parent_id}"
+        flags = wire.HAS_IS_REMOTE | wire.IS_REMOTE
+    return bytes.fromhex(ids) + _TIMES.pack(0x39, start_ns, 0x41, end_ns, 0x85, 0x01, flags)
 
 
 def encoded_identity(job_id: str) -> bytes:
@@ -133,7 +121,4 @@ def _around_ids(size: int) -> tuple[bytes, bytes]:
     return first[: len(first) - size], second[: len(second) - size]
 
 
-_ROOT = struct.Struct("<2s16s2s8sBQBQBBI")
-_CHILD = struct.Struct("<2s16s2s8s2s8sBQBQBBI")
-_ROOT_FLAGS = (0x85, 0x01, wire.HAS_IS_REMOTE)
-_CHILD_FLAGS = (0x85, 0x01, wire.HAS_IS_REMOTE | wire.IS_REMOTE)
+_TIMES = struct.Struct("<BQBQBBI")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rrq_otel import wire
@@ -14,46 +16,52 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-SPANS_IN_A_ROW = 40
+HOLD_SECONDS = 0.0005
 """After these the thread lets the event loop have the interpreter for a moment."""
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
     """An `ExportTraceServiceRequest` with these spans."""
-    origins: dict[int, _OfResource] = {}
-    for start in range(0, len(spans), SPANS_IN_A_ROW):
-        for span in spans[start : start + SPANS_IN_A_ROW]:
-            resource, scope = span.resource, span.instrumentation_scope
-            origin = origins.get(id(resource))
-            if origin is None:
-                origin = origins[id(resource)] = _OfResource(resource)
-            body = span.encoded() if isinstance(span, LeanSpan) else None
-            origin.of_scope(scope).append(wire.field(0x12, body or wire.encoded_span(span)))
-        time.sleep(0)
-    return b"".join(origin.encoded() for origin in origins.values())
+    groups: dict[tuple[int, int], _Group] = {}
+    group: _Group | None = None
+    hold_until = time.monotonic() + HOLD_SECONDS
+    for span in spans:
+        resource, scope = span.resource, span.instrumentation_scope
+        if group is None or group.resource is not resource or group.scope is not scope:
+            group = groups.setdefault((id(resource), id(scope)), _Group(resource, scope))
+        body = span.encoded() if isinstance(span, LeanSpan) else None
+        if body is None:
+            body = wire.encoded_span(span)
+        group.spans += (wire.head(0x12, len(body)), body)
+        if time.monotonic() > hold_until:
+            time.sleep(0)
+            hold_until = time.monotonic() + HOLD_SECONDS
+    request: list[bytes] = []
+    for _, of_resource in groupby(_by_resource(groups.values()), lambda one: id(one.resource)):
+        request += _of_resource(list(of_resource))
+    return b"".join(request)
 
 
-class _OfResource:
-    """The encoded spans of one resource, by scope."""
+@dataclass(slots=True)
+class _Group:
+    """The spans of one resource and scope, in pieces."""
 
-    __slots__ = ("_by_scope", "_resource")
+    resource: Resource
+    scope: InstrumentationScope | None
+    spans: list[bytes] = field(default_factory=list)
 
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
-        self._by_scope: dict[int, tuple[InstrumentationScope | None, list[bytes]]] = {}
 
-    def of_scope(self, scope: InstrumentationScope | None) -> list[bytes]:
-        known = self._by_scope.get(id(scope))
-        if known is None:
-            known = self._by_scope[id(scope)] = (scope, [])
-        return known[1]
+def _by_resource(groups: Iterable[_Group]) -> list[_Group]:
+    order: dict[int, int] = {}
+    return sorted(groups, key=lambda one: order.setdefault(id(one.resource), len(order)))
 
-    def encoded(self) -> bytes:
-        parts = [wire.field(0x0A, wire.encoded_attributes(self._resource.attributes, 0x0A))]
-        for scope, spans in self._by_scope.values():
-            parts.append(wire.field(0x12, b"".join([_head(scope), *spans, _schema(0x1A, scope)])))
-        parts.append(_schema(0x1A, self._resource))
-        return wire.field(0x0A, b"".join(parts))
+
+def _of_resource(groups: list[_Group]) -> list[bytes]:
+    resource = groups[0].resource
+    pieces = [wire.field(0x0A, wire.encoded_attributes(resource.attributes, 0x0A))]
+    for group in groups:
+        pieces += _enclosed(0x12, [_head(group.scope), *group.spans, _schema(group.scope)])
+    return _enclosed(0x0A, [*pieces, _schema(resource)])
 
 
 def _head(scope: InstrumentationScope | None) -> bytes:
@@ -63,5 +71,10 @@ def _head(scope: InstrumentationScope | None) -> bytes:
     return wire.field(0x0A, named + wire.encoded_attributes(scope.attributes, 0x1A))
 
 
-def _schema(tag: int, origin: Resource | InstrumentationScope | None) -> bytes:
-    return wire.text(tag, origin.schema_url) if origin is not None else b""
+def _schema(origin: Resource | InstrumentationScope | None) -> bytes:
+    return b"" if origin is None else wire.text(0x1A, origin.schema_url)
+
+
+def _enclosed(tag: int, pieces: list[bytes]) -> list[bytes]:
+    """The pieces of a field, as they are many and large: they are joined once, at the end."""
+    return [wire.head(tag, sum(map(len, pieces))), *pieces]

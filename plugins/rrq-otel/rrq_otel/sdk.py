@@ -140,6 +140,10 @@ def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 
+    from rrq_otel.histograms import CountingMeterProvider, takes_own_histograms
+
+    if takes_own_histograms(exporters):
+        return CountingMeterProvider(exporters, resource)
     readers = [
         one if isinstance(one, MetricReader) else PeriodicExportingMetricReader(one)
         for one in exporters

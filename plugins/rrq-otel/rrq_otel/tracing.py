@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -16,19 +16,20 @@ class Tracing:
     """The tracer, asked for at each span: an application may configure its SDK at any time.
 
     Args:
-        own: the provider of a process without an application; None looks for the application's.
+        own: the provider of a process without an application; None if that exports no spans.
+            Without it, the application's is looked for.
     """
 
-    def __init__(self, own: TracerProvider | None = None) -> None:
-        self._own = own
+    def __init__(self, own: TracerProvider | Literal["application"] | None = "application") -> None:
+        self._is_fixed = own != "application"
         self._provider: object = None
         self._tracer: Tracer | None = None
-        if own is not None:
+        if own is not None and own != "application":
             self._tracer = own.get_tracer(SCOPE, _version())
 
     def tracer(self) -> Tracer | None:
         """The tracer, or None while nobody has configured tracing."""
-        if self._own is not None:
+        if self._is_fixed:
             return self._tracer
         api: Any = sys.modules.get("opentelemetry.trace")
         if api is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -156,17 +157,16 @@ def _count(tag: int, number: int) -> bytes:
 
 def field(tag: int, body: bytes) -> bytes:
     """A field of any length: its tag, its length, and the body."""
-    size = len(body)
-    if size < 128:
-        return _HEADS[tag][size] + body
-    if size < 16384:
-        return bytes((tag, size & 0x7F | 0x80, size >> 7)) + body
-    return bytes((tag,)) + _varint(size) + body
+    return head(tag, len(body)) + body
+
+
+@lru_cache(maxsize=4096)
+def head(tag: int, size: int) -> bytes:
+    """The tag and the length of a field."""
+    return bytes((tag,)) + _varint(size)
 
 
 def _varint(number: int) -> bytes:
-    if number < 128:
-        return _BYTES[number]
     parts = bytearray()
     while number >= 128:
         parts.append(number & 0x7F | 0x80)
@@ -175,16 +175,6 @@ def _varint(number: int) -> bytes:
     return bytes(parts)
 
 
-class _Heads(dict[int, list[bytes]]):
-    """By tag, the first two bytes of a field of each length below 128."""
-
-    def __missing__(self, tag: int) -> list[bytes]:
-        heads = self[tag] = [bytes((tag, size)) for size in range(128)]
-        return heads
-
-
-_BYTES = [bytes((number,)) for number in range(128)]
-_HEADS = _Heads()
 _KINDS = [b"\x30" + bytes((kind + 1,)) for kind in range(5)]
 _TIME = struct.Struct("<BQ")
 _TIMES = struct.Struct("<BQBQ")
