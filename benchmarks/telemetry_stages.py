@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from msgspec import Raw
+from opentelemetry.sdk.trace import TracerProvider
 
 from rrq import telemetry
 from rrq.orchestrator.job_telemetry import JobTelemetry
@@ -36,8 +37,8 @@ ROUNDS = 31
 def costs(endpoint: str) -> dict[str, float]:
     """Microseconds of processor time a job with rrq-otel, by stage: the best of many rounds, which
     other work on the machine touches least."""
-    with exporting(endpoint) as fan_out:
-        return {**of_worker(fan_out), **of_executor(fan_out)}
+    with exporting(endpoint) as (fan_out, traces):
+        return {**of_worker(fan_out, traces), **of_executor(fan_out, traces)}
 
 
 def cost_without() -> float:
@@ -78,7 +79,7 @@ def repeat(call: Callable[[], None]) -> None:
         call()
 
 
-def of_worker(fan_out: FanOut) -> dict[str, float]:
+def of_worker(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
     worker = WorkerTelemetry(fan_out, "rrq_worker_1")
     relays = [(member, ByHand(member)) for member, _ in worker.relays]
     worker.relays = list(relays)
@@ -101,8 +102,7 @@ def of_worker(fan_out: FanOut) -> dict[str, float]:
             relay._bring()
 
     def send() -> None:
-        for backend in fan_out.backends:
-            backend.flush(10)
+        traces.force_flush()
 
     return stages(
         {
@@ -113,7 +113,7 @@ def of_worker(fan_out: FanOut) -> dict[str, float]:
     )
 
 
-def of_executor(fan_out: FanOut) -> dict[str, float]:
+def of_executor(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
     requests = [request(number) for number in range(JOBS)]
 
     def run() -> None:
@@ -124,8 +124,7 @@ def of_executor(fan_out: FanOut) -> dict[str, float]:
                         told.stopped_by = None
 
     def send() -> None:
-        for backend in fan_out.backends:
-            backend.flush(10)
+        traces.force_flush()
 
     return stages({"executor: event loop": run, "executor: encoding and sending": send})
 
@@ -198,7 +197,7 @@ def trace_context() -> Raw:
 
 
 @contextmanager
-def exporting(endpoint: str) -> Iterator[FanOut]:
+def exporting(endpoint: str) -> Iterator[tuple[FanOut, TracerProvider]]:
     """rrq-otel as a worker or an executor has it, sending to this address."""
     os.environ.update(
         OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
@@ -209,9 +208,9 @@ def exporting(endpoint: str) -> Iterator[FanOut]:
     from rrq_otel.sdk import set_up
 
     own = set_up("rrq")
-    yield FanOut([OTelTelemetry(own)])
     assert own.traces
     assert own.metrics
+    yield FanOut([OTelTelemetry(own)]), own.traces
     own.traces.shutdown()
     own.metrics.shutdown()
 

@@ -43,6 +43,7 @@ class Member:
         self.backend = backend
         self.name = backend.name or type(backend).__qualname__
         self.carries = type(backend).carry is not Telemetry.carry
+        self._may_be_idle = type(backend).is_idle is not Telemetry.is_idle
         self._passed_over_until = 0.0
         self._reported: set[tuple[str, type[BaseException]]] = set()
 
@@ -51,6 +52,10 @@ class Member:
         """Whether it was slow within the last minute."""
         until = self._passed_over_until
         return until > 0 and time.monotonic() < until
+
+    def is_idle(self) -> bool:
+        """Whether the backend has nothing to do."""
+        return self._may_be_idle and bool(self.quick(_is_idle, self.backend))
 
     def guarded(self, call: Callable[..., T], *arguments: Any) -> T | None:
         """The answer of a call that may take its time, or None if it raised."""
@@ -69,9 +74,24 @@ class Member:
             self._report(call, error)
             return None
         finally:
-            ended = time.monotonic()
-            if ended - began > SLOW_SECONDS:
-                self._pass_over(call, began, ended)
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._pass_over(call, began)
+
+    def entered(
+        self, method: Callable[[T], AbstractContextManager[None]], subject: T
+    ) -> AbstractContextManager[None] | None:
+        """As `quick`, for a method that answers a block, which is entered."""
+        began = time.monotonic()
+        try:
+            manager = method(subject)
+            manager.__enter__()
+            return manager
+        except Exception as error:
+            self._report(method, error)
+            return None
+        finally:
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._pass_over(method, began)
 
     def attributes(
         self, args: Sequence[Any] | Raw, kwargs: Mapping[str, Any] | Raw
@@ -82,7 +102,8 @@ class Member:
             return {}
         return self.quick(correlation.values, args, kwargs) or {}
 
-    def _pass_over(self, call: Callable[..., Any], began: float, ended: float) -> None:
+    def _pass_over(self, call: Callable[..., Any], began: float) -> None:
+        ended = time.monotonic()
         self._passed_over_until = ended + PASSED_OVER_SECONDS
         logger.warning(
             "Telemetry %s took %.1f s for %s and is passed over for %.0f s; jobs go on",
@@ -123,7 +144,10 @@ class FanOut:
 
     def is_idle(self) -> bool:
         """Whether no backend has anything to do."""
-        return all(member.quick(_is_idle, member.backend) for member in self.members)
+        for member in self.members:  # noqa: SIM110 - a generator would double what it costs
+            if not member.is_idle():
+                return False
+        return True
 
     def enqueue(
         self, job: EnqueuedJob, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = _NO_KWARGS
@@ -203,8 +227,8 @@ class Spans(Generic[T]):
         for member, method, subject in self._calls:
             if member.is_passed_over:
                 continue
-            manager = member.quick(method, subject)
-            if manager is not None and member.quick(_enter, manager):
+            manager = member.entered(method, subject)
+            if manager is not None:
                 self._entered.append((member, manager))
         if self._when_entered:
             self._when_entered()
@@ -222,11 +246,6 @@ class Spans(Generic[T]):
 
 def _is_idle(backend: Telemetry) -> bool:
     return backend.is_idle
-
-
-def _enter(manager: AbstractContextManager[None]) -> bool:
-    manager.__enter__()
-    return True
 
 
 def _name_of(call: Callable[..., Any]) -> str:

@@ -24,9 +24,9 @@ def merged(base: Mapping[str, str], wanted: Sequence[Mapping[str, str]]) -> dict
         wanted: all headers as each backend would have them, in the order of the backends. What
             stands there as in `base` was not written by it.
     """
-    headers = dict(base)
     if len(wanted) == 1:
         return dict(wanted[0])
+    headers = dict(base)
     for mapping in reversed(wanted):
         for name, value in mapping.items():
             if name not in W3C_HEADERS and base.get(name) != value:

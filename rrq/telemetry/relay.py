@@ -20,7 +20,7 @@ MOST_WAITING = 10_000
 LOOK_EVERY_SECONDS = 0.1
 """How often the thread looks: waking it for each job would cost the loop more than the job."""
 
-CALLS_IN_A_ROW = 20
+HOLD_SECONDS = 0.0005
 """After these the thread lets the event loop have the interpreter for a moment."""
 
 logger = logging.getLogger("rrq.telemetry")
@@ -80,13 +80,13 @@ class Relay:
 
     def _bring(self) -> None:
         waiting, guarded = self._waiting, self._member.guarded
-        count = 0
+        hold_until = time.monotonic() + HOLD_SECONDS
         while waiting:
             method, arguments = waiting.popleft()
             guarded(method, *arguments)
-            count += 1
-            if count % CALLS_IN_A_ROW == 0:
+            if time.monotonic() > hold_until:
                 time.sleep(0)
+                hold_until = time.monotonic() + HOLD_SECONDS
 
     def _drop(self) -> None:
         if not self.dropped:
