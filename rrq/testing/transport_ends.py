@@ -15,6 +15,13 @@ from rrq.testing.transport_tests import TransportTests
 class EndTests(TransportTests):
     """A transport stops, in time and whole."""
 
+    async def test_a_transport_that_was_not_started_takes_nothing_and_can_be_stopped(self) -> None:
+        transport = self.subject().transport
+        assert transport.capacity == 0
+        async with asyncio.timeout(self.soon_seconds):
+            await transport.stop(600)
+        assert transport.describe().processes == 0
+
     async def test_a_stop_lets_a_running_request_finish(self, tmp_path: Path) -> None:
         async with self.running() as subject:
             running = await subject.begin("hold", tmp_path, "running")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,20 @@ class LossTests(TransportTests):
                 await subject.call("die", 3)
             assert lost.value.penalty
             assert lost.value.cause
+
+    async def test_a_request_whose_executor_dies_is_not_sent_to_another(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.running(executors=2) as subject:
+            request = await subject.begin("hold", tmp_path, "once")
+            began = tmp_path / "once.began"
+            process = int(began.read_text())
+            began.unlink()
+            os.kill(process, signal.SIGKILL)
+            with pytest.raises(ExecutorLost):
+                async with asyncio.timeout(self.soon_seconds):
+                    await request
+            assert not began.exists()
 
     async def test_a_dead_executor_is_replaced_and_the_change_is_told(self) -> None:
         async with self.running() as subject:
@@ -83,6 +100,37 @@ class LossTests(TransportTests):
             await subject.eventually(lambda: subject.transport.capacity == 2)
             release(tmp_path, "neighbour")
             assert (await neighbour).status == "success"
+
+    async def test_a_request_that_is_cancelled_while_it_waits_is_never_carried_out(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.running() as subject:
+            running = await subject.begin("hold", tmp_path, "running")
+            waiting = asyncio.create_task(subject.call("hold", str(tmp_path), "waiting"))
+            await asyncio.sleep(0)  # it waits inside the transport by now
+            await cancel(waiting)
+            release(tmp_path, "running")
+            assert (await running).status == "success"
+            await subject.eventually(lambda: subject.transport.capacity == 1)
+            assert (await subject.call("echo")).status == "success"
+            assert not (tmp_path / "waiting.began").exists()
+
+    async def test_a_neighbour_of_a_request_that_does_not_stop_is_not_to_blame(
+        self, tmp_path: Path
+    ) -> None:
+        async with self.running(in_flight=2) as subject:
+            await subject.eventually(lambda: subject.transport.capacity == 2)
+            neighbour = await subject.begin("hold", tmp_path, "neighbour")
+            clinging = await subject.begin("cling", tmp_path, "clinging")
+            shares = process_of(tmp_path, "neighbour") == process_of(tmp_path, "clinging")
+            await cancel(clinging)
+            if shares:
+                with pytest.raises(ExecutorLost) as lost:
+                    await neighbour
+                assert not lost.value.penalty
+            release(tmp_path, "neighbour")
+            if not shares:
+                assert (await neighbour).status == "success"
 
     async def test_a_request_that_does_not_stop_takes_room_until_its_executor_is_replaced(
         self, tmp_path: Path

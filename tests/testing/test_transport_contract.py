@@ -60,6 +60,10 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
         ExecutorLost,
     ),
     "a_long_request_does_not_hold_up_another": (wrong.RunsOneAfterAnother, TimeoutError),
+    "a_request_that_is_to_run_alone_is_answered_and_others_after_it": (
+        wrong.StaysAlone,
+        TimeoutError,
+    ),
     "the_same_job_twice_at_once_gets_two_outcomes": (wrong.GivesTwinsOneOutcome, AssertionError),
     "a_flood_in_the_log_stops_no_request": (wrong.ReadsNoLog, TimeoutError),
     "progress_is_passed_on": (wrong.KeepsProgressToItself, AssertionError),
@@ -67,6 +71,7 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
         wrong.ForgivesEveryLoss,
         AssertionError,
     ),
+    "a_request_whose_executor_dies_is_not_sent_to_another": (wrong.SendsTheLostAgain, TimeoutError),
     "a_dead_executor_is_replaced_and_the_change_is_told": (wrong.TellsOfNoChange, AssertionError),
     "the_end_of_one_executor_does_not_touch_another": (wrong.EndsThemTogether, ExecutorLost),
     "a_malformed_answer_costs_the_executor_its_place": (wrong.TakesGarbageForAnAnswer, FAILED),
@@ -78,8 +83,20 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
         wrong.CancelsByEndingTheProcess,
         ExecutorLost,
     ),
+    "a_request_that_is_cancelled_while_it_waits_is_never_carried_out": (
+        wrong.SendsTheCancelledLater,
+        TimeoutError,  # it holds the place of the next one
+    ),
+    "a_neighbour_of_a_request_that_does_not_stop_is_not_to_blame": (
+        wrong.BlamesEveryJob,
+        AssertionError,
+    ),
     "a_request_that_does_not_stop_takes_room_until_its_executor_is_replaced": (
         wrong.CountsTheCancelledAsGone,
+        AssertionError,
+    ),
+    "a_transport_that_was_not_started_takes_nothing_and_can_be_stopped": (
+        wrong.HasRoomBeforeItStarts,
         AssertionError,
     ),
     "a_stop_lets_a_running_request_finish": (wrong.StopsWithoutGrace, AssertionError),

@@ -223,3 +223,39 @@ class LeavesATask(Right):
 class GrantsTime(Right):
     def extra_seconds(self, job_id: str) -> float:
         return 60.0
+
+
+class SendsTheLostAgain(Right):
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        try:
+            return await super().execute(request)
+        except ExecutorLost:
+            return await super().execute(request)
+
+
+class SendsTheCancelledLater(Right):
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        call = asyncio.ensure_future(super().execute(request))
+        call.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            if self.describe().in_flight < self.capacity:
+                call.cancel()
+            raise
+
+
+class HasRoomBeforeItStarts(Right):
+    @property
+    def capacity(self) -> int:
+        return super().capacity or 1
+
+
+class StaysAlone(Right):
+    is_alone = False
+
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        if self.is_alone:
+            await asyncio.Event().wait()
+        self.is_alone = bool(request.context.alone)
+        return await super().execute(request)
