@@ -6,6 +6,11 @@ executor in Python with rrq-otel, the other executors with the SDKs of their lan
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -15,7 +20,7 @@ import pytest
 from rrq.embedded import EmbeddedRedis
 from tests.support.places import Place
 
-from .mixed_languages import LANGUAGES, place_of, worker_command
+from .mixed_languages import EXAMPLE, LANGUAGES, build, place_of, worker_command
 
 receiver: Any = import_module("plugins.rrq-otel.tests.receiver")
 Span = Any
@@ -28,7 +33,9 @@ ERROR_TYPES = {
     "TypeScript": "RangeError",
 }
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.parametrize("language", LANGUAGES)]
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +86,7 @@ def children(seen: list[Span], parent: Span) -> list[Span]:
     return [span for span in seen if span.parent_id == parent.span_id]
 
 
+@each_language
 def test_every_span_of_a_job_is_in_the_trace_of_its_producer(
     seen: list[Span], language: str
 ) -> None:
@@ -103,6 +111,7 @@ def test_every_span_of_a_job_is_in_the_trace_of_its_producer(
         assert job.start_ns <= execution.start_ns <= own.start_ns <= own.end_ns <= execution.end_ns
 
 
+@each_language
 def test_the_executors_span_says_what_the_workers_says(seen: list[Span], language: str) -> None:
     for job in job_spans(seen, language, "greet"):
         execution = only(children(seen, job))
@@ -121,6 +130,7 @@ def test_the_executors_span_says_what_the_workers_says(seen: list[Span], languag
         assert execution.attributes["span.kind"] == "internal"
 
 
+@each_language
 def test_each_attempt_of_a_failed_job_has_its_own_execution_which_is_an_error(
     seen: list[Span], language: str
 ) -> None:
@@ -143,3 +153,81 @@ def test_each_attempt_of_a_failed_job_has_its_own_execution_which_is_an_error(
             exception = execution.events[0].attributes
             assert exception["exception.type"].endswith(ERROR_TYPES[language])
             assert exception["exception.message"] == "not Zoë 0"
+
+
+REQUEST = {
+    "protocol_version": "1",
+    "job_id": "j1",
+    "function_name": "greet",
+    "args": ["Ann"],
+    "kwargs": {},
+    "context": {
+        "job_id": "j1",
+        "attempt": 1,
+        "enqueue_time": "2026-01-01T12:00:00Z",
+        "queue_name": "default",
+        "deadline": None,
+    },
+}
+
+
+class Executor:
+    """An executor of the example without a worker, which has carried out a job."""
+
+    def __init__(self, name: str, endpoint: str) -> None:
+        build()
+        table = tomllib.loads((EXAMPLE / "rrq.toml").read_text())["rrq"]["executors"][name]
+        self.process = subprocess.Popen(
+            table["cmd"],
+            cwd=EXAMPLE,
+            env={
+                **os.environ,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+                "OTEL_BSP_SCHEDULE_DELAY": "600000",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.send(json.dumps(REQUEST).encode() + b"\n")
+        assert self.process.stdout is not None
+        assert json.loads(self.process.stdout.readline())["status"] == "success"
+
+    def send(self, line: bytes) -> None:
+        """Write to its stdin; nothing at all closes that."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+        if not line:
+            self.process.stdin.close()
+
+    def ended(self) -> int:
+        """Its exit code; it has to end by itself, soon."""
+        with self.process:
+            try:
+                return self.process.wait(8)
+            finally:
+                self.process.kill()
+
+
+@pytest.mark.parametrize("name", ["rust", "go", "typescript"])
+def test_an_executor_that_gets_a_signal_sends_the_spans_that_it_holds(name: str) -> None:
+    with receiver.http_receiver() as collector:
+        executor = Executor(name, collector.endpoint)
+        assert collector.spans == []
+
+        executor.process.terminate()
+
+        assert executor.ended() == 0
+        names = {span.name for span in collector.spans}
+    assert names == {"rrq.executor", "compose greeting"}
+
+
+def test_a_collector_that_takes_nothing_does_not_hold_up_the_end_of_an_executor() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        executors = [Executor(name, endpoint) for name in ("rust", "go", "typescript")]
+
+        for executor in executors:
+            executor.send(b"")
+
+        assert [executor.ended() for executor in executors] == [0, 0, 0]
