@@ -19,6 +19,10 @@ from rrq_executor_stdio.seclusion import Seclusion
 _EXIT_SECONDS = (0.5, 2.0)
 """The least and the most that processes may take to exit after their stdin was closed."""
 
+_MOST_SECLUDED = 10
+_TURN_SECONDS = 1.0
+"""How long a request that is to run alone waits for one that does, before it is refused."""
+
 _TERM_SECONDS = 1.0
 """How long they may take to exit after SIGTERM."""
 
@@ -29,7 +33,7 @@ class ProcessPool:
     Attributes:
         roster: the processes, and what became of earlier ones.
         capacity: requests that they take at once; 0 before `start` and after `stop`.
-        seclusion: the request that runs alone, or waits for it, if there is one.
+        secluded: by job id, the request that runs alone, and those that wait for it in turn.
     """
 
     def __init__(
@@ -39,7 +43,7 @@ class ProcessPool:
         self._listener = listener
         self.roster = Roster()
         self.capacity = 0
-        self.seclusion: Seclusion | None = None
+        self.secluded: dict[str, Seclusion] = {}
         inner = Listener(
             room=self._room_appeared,
             capacity_changed=self._capacity_changed,
@@ -79,28 +83,27 @@ class ProcessPool:
         to be sent at once. One request at a time: the other processes go on.
 
         Raises:
-            ExecutorLost: without penalty, if another one is at it, if no process is up, or if
+            ExecutorLost: without penalty, if others are at it for long, if no process is up, or if
                 `stop` was called.
         """
         process = self.pick(request.job_id)
         if process is not None and process.is_single:
             return process
-        if self.seclusion is not None:
-            raise ExecutorLost(f"{self._name} runs another job alone", penalty=False)
-        self.seclusion = seclusion = Seclusion(request)
+        if len(self.secluded) == _MOST_SECLUDED or request.job_id in self.secluded:
+            raise self._busy()
+        own = self.secluded[request.job_id] = Seclusion(request)
         try:
-            while True:
-                process = seclusion.keep(self.roster.processes)
+            await self._wait_for_turn(own)
+            while (process := own.keep(self.roster.processes)) and process.in_flight:
                 self._capacity_changed()
-                if process is None:
-                    raise ExecutorLost(f"{self._name} has no process that is up", penalty=False)
-                if not process.in_flight:
-                    break
                 await self.wait_for_room()
+            if process is None:
+                raise ExecutorLost(f"{self._name} has no process that is up", penalty=False)
         except BaseException:
-            self._end_seclusion(seclusion)
+            self._end_seclusion(own)
             raise
-        seclusion.begin(asyncio.get_running_loop().time())
+        self._capacity_changed()
+        own.begin(asyncio.get_running_loop().time())
         return process
 
     def refuse_if_secluded(self) -> None:
@@ -110,8 +113,37 @@ class ProcessPool:
             ExecutorLost: without penalty.
         """
         others = (p for p in self.roster.processes if not p.is_kept)
-        if self.seclusion is not None and all(len(p.in_flight) >= p.slots for p in others):
-            raise ExecutorLost(f"{self._name} runs another job alone", penalty=False)
+        if self.secluded and all(len(p.in_flight) >= p.slots for p in others):
+            raise self._busy()
+
+    def _busy(self) -> ExecutorLost:
+        return ExecutorLost(f"{self._name} runs another job alone", penalty=False)
+
+    async def _wait_for_turn(self, own: Seclusion) -> None:
+        """Return when this one comes first; refuse it if those before it do not get on."""
+        loop = asyncio.get_running_loop()
+        while (first := self._first_secluded()) is not own:
+            self._capacity_changed()
+            until = loop.time() + _TURN_SECONDS
+            while self._first_secluded() is first:
+                try:
+                    async with asyncio.timeout_at(until):
+                        await self.wait_for_room()
+                except TimeoutError:
+                    raise self._busy() from None
+
+    def _first_secluded(self) -> Seclusion | None:
+        return next(iter(self.secluded.values()), None)
+
+    def _end_seclusion(self, seclusion: Seclusion) -> None:
+        was_first = self._first_secluded() is seclusion
+        seclusion.let_go()
+        del self.secluded[seclusion.job_id]
+        if was_first and (following := self._first_secluded()):
+            # Before anybody else hears that there is room.
+            following.keep(self.roster.processes)
+        self._capacity_changed()
+        self._wake()
 
     def find(self, job_id: str) -> ExecutorProcess | None:
         """The process that has this request."""
@@ -142,8 +174,8 @@ class ProcessPool:
         before = self.capacity
         is_stopping = self.roster.stopping.is_set()
         self.capacity = 0 if is_stopping else sum(p.capacity for p in self.roster.processes)
-        if self.seclusion is not None and self.seclusion.is_waiting and not is_stopping:
-            self.capacity += 1
+        if self.secluded and not is_stopping:
+            self.capacity += sum(one.is_waiting for one in self.secluded.values())
         return self.capacity != before
 
     def _capacity_changed(self) -> None:
@@ -153,18 +185,14 @@ class ProcessPool:
 
     def _room_appeared(self) -> None:
         # After every request: no call more than there must be.
-        if self.seclusion is not None:
-            if self.seclusion.is_over:
-                self._end_seclusion(self.seclusion)
+        if self.secluded:
+            first = next(iter(self.secluded.values()))
+            if first.is_over:
+                self._end_seclusion(first)
             else:
                 self._capacity_changed()
         if self._waiters:
             self._wake()
-
-    def _end_seclusion(self, seclusion: Seclusion) -> None:
-        seclusion.let_go()
-        self.seclusion = None
-        self._capacity_changed()
 
     def _wake(self) -> None:
         for waiter in self._waiters:

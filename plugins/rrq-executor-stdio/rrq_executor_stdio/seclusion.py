@@ -1,4 +1,4 @@
-"""`Seclusion`: the one request of a pool that runs alone, and the process that is kept for it.
+"""`Seclusion`: a request that is to run alone, and the process that is kept for it.
 
 Once more lost, its job is dead-lettered: no other request may be to blame for that.
 """
@@ -19,7 +19,7 @@ class Seclusion:
     Attributes:
         job_id: of the request.
         process: the one that is kept for it, once `keep` found one.
-        is_waiting: whether others still run there.
+        is_waiting: whether it has not been sent yet: it waits for its turn, or for others to end.
     """
 
     def __init__(self, request: ExecutionRequest) -> None:

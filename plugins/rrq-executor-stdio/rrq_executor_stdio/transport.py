@@ -88,11 +88,9 @@ class StdioTransport(Transport):
 
     def extra_seconds(self, job_id: str) -> float:
         now = asyncio.get_running_loop().time()
-        seclusion = self._pool.seclusion
-        if seclusion is not None and seclusion.job_id == job_id:
-            extra_seconds = seclusion.extra_seconds(now)
-            if extra_seconds > 0:
-                return extra_seconds
+        secluded = self._pool.secluded.get(job_id)
+        if secluded is not None and (extra_seconds := secluded.extra_seconds(now)) > 0:
+            return extra_seconds
         process = self._pool.find(job_id)
         if process is None:
             began_at = self._waiting_since.get(job_id)

@@ -119,14 +119,40 @@ async def test_the_process_with_the_fewest_requests_is_kept_until_another_one_is
         await asyncio.gather(alone, *tasks)
 
 
-async def test_one_request_runs_alone_at_a_time(
+async def test_requests_that_are_to_run_alone_follow_one_another_with_nobody_between(
+    running: Any, roomy: list[str], tmp_path: Path
+) -> None:
+    async with running(roomy) as subject:
+        await subject.eventually(lambda: subject.transport.capacity == 3)
+        first = await subject.begin("hold", tmp_path, "first", alone=True)
+        tasks = [await wait_alone(subject, tmp_path, name) for name in ("second", "third")]
+        assert subject.transport.capacity == 3  # the one that runs, and two that wait
+        release(tmp_path, "first")
+        await first
+        for left, name in enumerate(("second", "third")):
+            await subject.eventually((tmp_path / f"{name}.began").exists)
+            assert (tmp_path / "third.began").exists() == (name == "third")
+            assert subject.transport.capacity == 2 - left
+            await refused(subject.call("echo"))
+            release(tmp_path, name)
+            await tasks[left]
+        assert subject.transport.capacity == 3
+
+
+async def test_a_request_that_waits_in_vain_for_one_that_runs_alone_is_refused(
     running: Any, roomy: list[str], tmp_path: Path
 ) -> None:
     async with running(roomy, pool_size=2) as subject:
         await subject.eventually(lambda: subject.transport.capacity == 6)
         alone = await subject.begin("hold", tmp_path, "alone", alone=True)
-        await refused(subject.call("echo", alone=True))
+        waiting = [asyncio.create_task(subject.call("echo", alone=True)) for _ in range(9)]
+        await subject.eventually(lambda: subject.transport.capacity == 13)
+        await refused(subject.call("echo", alone=True))  # there are ten
         assert (await subject.call("echo")).status == "success"
+        await asyncio.gather(*(refused(one) for one in waiting))
+        assert subject.transport.capacity == 4
+        release(tmp_path, "alone")
+        assert (await alone).status == "success"
         release(tmp_path, "alone")
         await alone
         assert (await subject.call("echo", alone=True)).status == "success"
