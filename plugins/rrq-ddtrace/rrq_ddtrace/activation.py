@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rrq.telemetry import configure, get_telemetry
 from rrq_ddtrace.backend import NAME, DatadogTelemetry
+from rrq_ddtrace.complaints import complain_briefly
 from rrq_ddtrace.loading import keep_forks_short, load, load_alone
 from rrq_ddtrace.semantics import Identity
 from rrq_ddtrace.tracing import Tracing, asks_for_tracing, is_in_use, is_loaded, names_service
@@ -63,10 +64,13 @@ def backend_for(role: Role, settings: RRQSettings) -> DatadogTelemetry | None:
         _enabled.correlation = _enabled.correlation or correlation
         return _enabled
     if role == "producer" or is_in_use() or not asks_for_tracing(os.environ):
-        if role == "orchestrator" and not is_loaded():
-            return None
+        if role == "orchestrator":
+            if not is_loaded():
+                return None
+            complain_briefly()
         return DatadogTelemetry(Tracing(), Identity(), correlation)
     is_alone = load_alone()
+    complain_briefly()
     if is_alone and role == "orchestrator":
         keep_forks_short()
     service = None if names_service(os.environ) else config.service

@@ -1,13 +1,15 @@
-"""Workers with OpenTelemetry beside Datadog under `ddtrace-run`, and with an agent that hangs."""
+"""Workers whose agent takes no traces: it hangs, or there is none."""
 
 from __future__ import annotations
 
-import json
+import re
 import signal
 import socket
 import time
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,173 +19,192 @@ from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from tests.support.distributions import rrq_command
 from tests.support.places import Ended, Place
-
-from .agent import TestAgent
+from tests.support.ports import free_port
+from tests.support.waiting import eventually_blocking
 
 STOPS_WITHIN_SECONDS = 12.0
 
 QUIET = {
+    "DD_SERVICE": "brewery",
+    "RRQ_DISABLED_PLUGINS": "prometheus,logfire,otel",
     # What `ddtrace-run` would do beside, at the cost of time.
     "DD_PATCH_MODULES": "redis:false",
     "DD_REMOTE_CONFIGURATION_ENABLED": "false",
     "DD_CRASHTRACKING_ENABLED": "false",
     "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
-    "RRQ_DISABLED_PLUGINS": "prometheus,logfire,top",
 }
 
 HANDLERS = """
     import os
+    import signal
+    from pathlib import Path
+
     from rrq import JobRegistry, PythonExecutorSettings
 
     def brew(ctx):
         return 1
 
+    def vanish(ctx):
+        if not Path("vanished").exists():
+            Path("vanished").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 2
+
     registry = JobRegistry()
     registry.register("brew", brew)
+    registry.register("vanish", vanish)
     settings = PythonExecutorSettings(job_registry=registry)
 """
 
-PRODUCER = """
-    import asyncio
-
-    from ddtrace.trace import tracer
-    from opentelemetry import trace
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-
-    from rrq import RRQClient
-    from rrq.config import load_toml_settings
-
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
-
-    async def main():
-        async with RRQClient(load_toml_settings()) as client:
-            with trace.get_tracer("shop").start_as_current_span("POST /brew"):
-                with tracer.trace("POST /brew"):
-                    job = await client.enqueue("brew")
-        print(job.id)
-
-    asyncio.run(main())
-"""
+HANGING, DDTRACE_RUN, MISSING = "hanging", "ddtrace-run", "missing"
 
 
 @dataclass(frozen=True)
-class Both:
-    """A job that both backends have seen, and the headers that it carried."""
+class Untaken:
+    """A worker whose agent takes no traces: what became of its jobs, and of itself.
 
-    job_id: str
-    headers: dict[str, str]
+    Attributes:
+        seconds: how long it took at most until its last job was done, which ends its executor
+            first.
+    """
 
-
-@dataclass(frozen=True)
-class Stuck:
-    """A worker whose agent hangs: what became of its job, and of itself."""
-
-    result: Any
-    run_seconds: float
+    url: str
+    results: list[Any]
+    seconds: float
     worker: Ended
 
 
 @pytest.fixture(scope="module")
 def workers(
-    agent: TestAgent, rrq_redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Both, Stuck]:
-    """Both at once, as one of them mostly waits."""
+    rrq_redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Untaken]:
+    """With an agent that hangs, by itself and under `ddtrace-run`, and with none: at once, as each
+    mostly waits."""
     rrq_redis_server.flush()
     dsn = rrq_redis_server.dsn
-    environment = agent.environment(
-        DD_SERVICE="brewery",
-        OTEL_EXPORTER_OTLP_ENDPOINT=agent.otlp_url,
-        OTEL_METRICS_EXPORTER="none",
-        **QUIET,
-    )
-    stuck, both = (_place(tmp_path_factory, name, dsn) for name in ("stuck", "both"))
-    with socket.create_server(("127.0.0.1", 0)) as hanging, ExitStack() as places:
-        for place in (stuck, both):
-            places.enter_context(contextmanager(place.lend)())
-        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
-        worker = stuck.start(
-            *("rrq", "worker", "run", "--queue", "stuck"), DD_TRACE_AGENT_URL=url, **QUIET
-        )
-        job_id = both.run("python", "producer.py", **environment).stdout.strip()
+    with ExitStack() as stack:
+        agents = {name: stack.enter_context(_silent_agent()) for name in (HANGING, DDTRACE_RUN)}
+        urls = {name: agent.url for name, agent in agents.items()}
+        urls[MISSING] = f"http://127.0.0.1:{free_port()}"
+        started = {}
+        for name, url in urls.items():
+            place = Place(tmp_path_factory.mktemp(name), rrq_command().parent)
+            stack.enter_context(contextmanager(place.lend)())
+            _write(place, dsn)
+            started[name] = place.start(
+                *(["ddtrace-run"] if name == DDTRACE_RUN else []),
+                *("rrq", "worker", "run", "--queue", name),
+                DD_TRACE_AGENT_URL=url,
+                **QUIET,
+            )
         with SyncRRQClient(RRQSettings(redis_dsn=dsn)) as client:
-            job = client.enqueue("brew", _queue_name="stuck")
-            result = client.wait(job, timeout=20)
-            done = client.get_job(job.id)
-            worker.tell(signal.SIGTERM)
-            deadline = time.monotonic() + STOPS_WITHIN_SECONDS
-            both.run("ddtrace-run", "rrq", "worker", "run", "--burst", **environment)
-            traced = client.get_job(job_id)
-        ended = worker.wait(max(1.0, deadline - time.monotonic()))
-    assert traced
-    assert done
-    assert done.start_time
-    assert done.completion_time
-    took = done.completion_time - done.start_time
-    return Both(job_id, traced.trace_context or {}), Stuck(result, took.total_seconds(), ended)
+            results = {
+                name: [client.wait(client.enqueue("brew", _queue_name=name), timeout=60)]
+                for name in urls
+            }
+            for agent in agents.values():
+                # The worker itself is waiting for an answer from now on.
+                eventually_blocking(lambda agent=agent: b"rrq.job" in agent.received, 20)
+            began = time.monotonic()
+            jobs = {
+                name: [client.enqueue(one, _queue_name=name) for one in ("brew", "vanish")]
+                for name in urls
+            }
+            for name, of_worker in jobs.items():
+                results[name] += [client.wait(job, timeout=60) for job in of_worker]
+            seconds = time.monotonic() - began
+        started[MISSING].said("takes no traces")
+        for name, worker in started.items():
+            # ddtrace itself would wait at its end for an agent that hangs.
+            worker.tell(signal.SIGKILL if name == DDTRACE_RUN else signal.SIGTERM)
+        return {
+            name: Untaken(urls[name], results[name], seconds, worker.wait(STOPS_WITHIN_SECONDS))
+            for name, worker in started.items()
+        }
 
 
-def test_two_backends_trace_one_job_each_in_its_own_trace(
-    workers: tuple[Both, Stuck], agent: TestAgent
+EACH = pytest.mark.parametrize("name", [HANGING, DDTRACE_RUN, MISSING])
+
+
+@EACH
+def test_neither_jobs_nor_a_new_executor_wait_for_an_agent_that_takes_nothing(
+    workers: dict[str, Untaken], name: str
 ) -> None:
-    job_id = workers[0].job_id
-    enqueue, job, execution = (
-        agent.span(f"rrq.{part}", job_id) for part in ("enqueue", "job", "executor")
-    )
-    otlp = agent.otlp_spans()
-    request, otlp_enqueue, otlp_job, otlp_execution = (
-        otlp[name] for name in ("POST /brew", "rrq.enqueue", "rrq.job", "rrq.executor")
-    )
-
-    assert enqueue["parent_id"] == agent.named("POST /brew")["span_id"]
-    assert (job["parent_id"], execution["parent_id"]) == (enqueue["span_id"], job["span_id"])
-    assert {span["trace_id"] for span in (job, execution)} == {enqueue["trace_id"]}
-    assert otlp_enqueue[2] == request[1]
-    assert (otlp_job[2], otlp_execution[2]) == (otlp_enqueue[1], otlp_job[1])
-    assert {span[0] for span in (request, otlp_job, otlp_execution)} == {otlp_enqueue[0]}
+    assert workers[name].results == [1, 1, 2]
+    # ddtrace holds up what is called before a fork for nearly twenty seconds.
+    assert workers[name].seconds < 12
 
 
-def test_beside_opentelemetry_the_w3c_headers_are_opentelemetrys_and_datadogs_are_its_own(
-    workers: tuple[Both, Stuck], agent: TestAgent
+@pytest.mark.parametrize("name", [HANGING, MISSING])
+def test_the_end_of_a_worker_does_not_wait_for_an_agent_that_takes_nothing(
+    workers: dict[str, Untaken], name: str
 ) -> None:
-    headers = workers[0].headers
-    enqueue = agent.span("rrq.enqueue", workers[0].job_id)
-
-    trace_id, span_id, _ = agent.otlp_spans()["rrq.enqueue"]
-    assert headers["traceparent"] == f"00-{trace_id}-{span_id}-01"
-    assert "dd=" not in headers.get("tracestate", "")
-    assert headers["x-datadog-trace-id"] == str(enqueue["trace_id"])
-    assert headers["x-datadog-parent-id"] == str(enqueue["span_id"])
+    assert workers[name].worker.code == 0
 
 
-def test_datadogs_spans_link_to_the_trace_of_opentelemetry(
-    workers: tuple[Both, Stuck], agent: TestAgent
+@EACH
+def test_what_is_said_of_it_is_one_line_of_each_process(
+    workers: dict[str, Untaken], name: str
 ) -> None:
-    trace_id = agent.otlp_spans()["rrq.enqueue"][0]
+    lines = workers[name].worker.stderr.splitlines()
+    complaints = [line for line in lines if "Datadog's agent takes no traces" in line]
+    of_worker = [line for line in complaints if "rrq.executor" not in line]
 
-    links = json.loads(agent.span("rrq.job", workers[0].job_id)["meta"]["_dd.span_links"])
+    assert "Traceback" not in workers[name].worker.stderr
+    assert len(of_worker) <= 1
+    # The first executor was killed, the second one takes its place.
+    assert len(complaints) - len(of_worker) <= 2
+    assert [line for line in lines[2:] if not re.match(r"\d\d:\d\d:\d\d ", line)] == []
 
-    assert [link["trace_id"] for link in links] == [trace_id]
 
-
-def test_jobs_and_the_workers_end_do_not_notice_an_agent_that_hangs(
-    workers: tuple[Both, Stuck],
+def test_the_line_says_where_the_agent_was_looked_for_and_what_to_do(
+    workers: dict[str, Untaken],
 ) -> None:
-    stuck = workers[1]
+    missing = workers[MISSING]
 
-    assert stuck.result == 1
-    assert stuck.run_seconds < 1
-    assert stuck.worker.code == 0
-    assert "Traceback" not in stuck.worker.stderr
+    [line] = [
+        line
+        for line in missing.worker.stderr.splitlines()
+        if "takes no traces" in line and "rrq.executor" not in line
+    ]
+    assert missing.url in line
+    assert "jobs go on" in line
+    assert "DD_TRACE_AGENT_URL says where it is" in line
 
 
-def _place(paths: pytest.TempPathFactory, name: str, dsn: str) -> Place:
-    place = Place(paths.mktemp(name), rrq_command().parent)
+class _SilentAgent:
+    """Takes what is sent, and never answers.
+
+    Attributes:
+        received: all of it.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.received = b""
+        self._listening = listening
+        Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                Thread(target=self._read, args=(connection,), daemon=True).start()
+
+    def _read(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while chunk := connection.recv(65536):
+                self.received += chunk
+
+
+@contextmanager
+def _silent_agent() -> Iterator[_SilentAgent]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield _SilentAgent(listening)
+
+
+def _write(place: Place, dsn: str) -> None:
     place.write("handlers.py", HANDLERS)
-    place.write("producer.py", PRODUCER)
     place.write(
         "rrq.toml",
         f"""
@@ -196,4 +217,3 @@ def _place(paths: pytest.TempPathFactory, name: str, dsn: str) -> Place:
         pool_size = 1
         """,
     )
-    return place
