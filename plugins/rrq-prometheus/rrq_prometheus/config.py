@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 DEFAULT_PORT = 9464
+LAST_PORT = 65535
 
 
 class PrometheusConfig(BaseModel):
@@ -18,8 +19,9 @@ class PrometheusConfig(BaseModel):
     port: int | None = Field(
         None,
         ge=0,
-        le=65535,
-        description=f"The port, 0 for any free one; not set, {DEFAULT_PORT} if that is free.",
+        le=LAST_PORT,
+        description=f"The port, 0 for any free one; not set, {DEFAULT_PORT} if that is free. "
+        "RRQ_PROMETHEUS_PORT wins.",
     )
     ready_within_seconds: float = Field(
         15.0, gt=0, description="How recent the last claim of a ready worker is."

@@ -109,7 +109,11 @@ def test_the_default_port_is_done_without_if_another_has_it(
     with socket.create_server(("127.0.0.1", 0)) as other:
         monkeypatch.setattr(activation, "DEFAULT_PORT", other.getsockname()[1])
         activation.serving(RRQSettings()).worker_started("rrq_worker_1", ("default",))
-    assert "port = 0 takes a free one" in caplog.text
+    assert (
+        "Give each worker of this machine a port of its own with RRQ_PROMETHEUS_PORT="
+        in caplog.text
+    )
+    assert "port = 0 in [rrq.plugins.prometheus]" in caplog.text
 
 
 def test_a_host_that_is_none_is_an_error() -> None:

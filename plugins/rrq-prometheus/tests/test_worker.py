@@ -2,84 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
-from prometheus_client.parser import text_string_to_metric_families
 
 from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
-from tests.support.places import Place, Running, place
+from tests.support.places import Place, place
+from tests.support.ports import free_port
 from tests.support.waiting import eventually_blocking
 
+from .scraping import address_of, ask, configure, samples
+
 __all__ = ["place"]
-
-HANDLERS = """
-    from rrq import JobRegistry, PythonExecutorSettings
-    from rrq.exc import RetryJob
-
-    def buy(ctx):
-        return 1
-
-    def wobble(ctx):
-        if ctx["job_try"] == 1:
-            raise RetryJob("again", defer_seconds=0)
-
-    registry = JobRegistry()
-    registry.register("buy", buy)
-    registry.register("wobble", wobble)
-    settings = PythonExecutorSettings(job_registry=registry)
-"""
 
 Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def configure(place: Place, dsn: str, table: str) -> None:
-    place.write("handlers.py", HANDLERS)
-    place.write(
-        "rrq.toml",
-        f"""
-        redis_dsn = "{dsn}"
-        [executors.python]
-        type = "python"
-        settings = "handlers:settings"
-        pool_size = 1
-        [plugins.prometheus]
-        {table}
-        """,
-    )
-
-
-def address_of(worker: Running) -> str:
-    found = re.search(r"Metrics at (\S+)/metrics", worker.said("/metrics, health at"))
-    assert found
-    return found[1]
-
-
-def ask(url: str, accept: str = "*/*") -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers={"Accept": accept}), timeout=5
-        ) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
 def scraped(address: str) -> Figures:
-    status, text = ask(f"{address}/metrics")
-    assert status == 200
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        for sample in samples(address)
     }
 
 
@@ -165,3 +113,30 @@ def test_a_port_that_is_none_is_an_error_in_the_configuration(place: Place, redi
     ended = place.run("rrq", "worker", "run", code=2)
 
     assert "[rrq.plugins.prometheus] port" in ended.stderr
+
+
+def test_the_workers_of_a_machine_share_a_configuration_and_have_ports_of_their_own(
+    place: Place, redis_dsn: str
+) -> None:
+    configure(place, redis_dsn, "port = 70")
+    ports = [free_port(), free_port()]
+
+    workers = [place.start("rrq", "worker", "run", RRQ_PROMETHEUS_PORT=str(port)) for port in ports]
+
+    addresses = [address_of(worker) for worker in workers]
+    assert addresses == [f"http://127.0.0.1:{port}" for port in ports]
+    assert [ask(f"{address}/healthz")[0] for address in addresses] == [200, 200]
+    said = [worker.stop().stderr for worker in workers]
+    assert "RRQ_PROMETHEUS_PORT" not in "".join(said)
+
+
+@pytest.mark.parametrize("port", ["http", "70000", "-1"])
+def test_a_variable_that_names_no_port_is_an_error_at_the_start(
+    place: Place, redis_dsn: str, port: str
+) -> None:
+    configure(place, redis_dsn, "")
+
+    ended = place.run("rrq", "worker", "run", code=2, RRQ_PROMETHEUS_PORT=port)
+
+    assert f"RRQ_PROMETHEUS_PORT is '{port}', expected a port from 0 to 65535" in ended.stderr
+    assert "Traceback" not in ended.stderr
