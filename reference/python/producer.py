@@ -85,8 +85,14 @@ class Producer:
         Raises:
             DuplicateJob: `on_conflict` is "raise", and another job holds the key.
             JobAlreadyRunning: `job_id` is that of a running job.
-            TypeError, ValueError: an argument cannot be JSON.
+            TypeError, ValueError: an argument cannot be JSON, or an option is less than it can be.
         """
+        limits = {"max_retries": (max_retries, 1), "result_ttl_seconds": (result_ttl_seconds, 0)}
+        for name, (value, smallest) in limits.items():
+            if value is not None and value < smallest:
+                raise ValueError(f"{name} is {value}: the smallest is {smallest}")
+        if job_timeout_seconds is not None and job_timeout_seconds <= 0:
+            raise ValueError(f"job_timeout_seconds is {job_timeout_seconds}: it must be above 0")
         queue = queue_name or self._default_queue
         fields: dict[str, Any] = {
             "function_name": function_name,

@@ -11,7 +11,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -60,8 +62,8 @@ type Job struct {
 	MaxRetries int
 	// Timeout is the longest an attempt may take.
 	Timeout time.Duration
-	// ResultTTL is how long the result stays, in whole seconds; 0 or less is for ever, nil is the
-	// worker's default.
+	// ResultTTL is how long the result stays, in whole seconds, rounded up; 0 is for ever, nil is
+	// the worker's default.
 	ResultTTL *time.Duration
 	// TraceContext has propagation headers, such as traceparent.
 	TraceContext map[string]string
@@ -118,7 +120,7 @@ func New(client redis.Scripter, options Options) *Producer {
 
 // Enqueue puts one job into its queue and gives its id, which is empty if the job was skipped.
 // The error is a *DuplicateJobError, a *JobRunningError, that of an argument which cannot be JSON,
-// or that of Redis.
+// that of an option which is less than it can be, or that of Redis.
 func (producer *Producer) Enqueue(ctx context.Context, job Job) (string, error) {
 	arguments, err := producer.arguments(job)
 	if err != nil {
@@ -138,7 +140,7 @@ func (producer *Producer) arguments(job Job) ([]any, error) {
 		job.Queue = producer.options.DefaultQueue
 	}
 	fields, err := job.fields()
-	if err != nil {
+	if err = errors.Join(job.check(), err); err != nil {
 		return nil, fmt.Errorf("producer: %s: %w", job.FunctionName, err)
 	}
 	// The same when the call is sent again, so that it is carried out once.
@@ -165,6 +167,19 @@ func (producer *Producer) arguments(job Job) ([]any, error) {
 		nonce,
 		len(fields) / 2,
 	}, fields...), nil
+}
+
+// check refuses what no worker can keep to.
+func (job Job) check() error {
+	switch {
+	case job.MaxRetries < 0:
+		return fmt.Errorf("MaxRetries is %d: it must be at least 1", job.MaxRetries)
+	case job.Timeout < 0:
+		return fmt.Errorf("Timeout is %s: it must be above 0", job.Timeout)
+	case job.ResultTTL != nil && *job.ResultTTL < 0:
+		return fmt.Errorf("ResultTTL is %s: it must not be below 0", *job.ResultTTL)
+	}
+	return nil
 }
 
 // fields are the hash's, each a name and its text.
@@ -197,7 +212,9 @@ func (job Job) fields() ([]any, error) {
 		fields = append(fields, "job_timeout_seconds", seconds)
 	}
 	if job.ResultTTL != nil {
-		fields = append(fields, "result_ttl_seconds", int64(*job.ResultTTL/time.Second))
+		// Not cut off: half a second would be 0, which is for ever.
+		seconds := int64(math.Ceil(job.ResultTTL.Seconds()))
+		fields = append(fields, "result_ttl_seconds", seconds)
 	}
 	if len(job.TraceContext) > 0 {
 		headers, err := protocol.Encode(job.TraceContext)

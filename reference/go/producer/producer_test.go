@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ func TestTheLuaFilesAreThoseOfRRQ(t *testing.T) {
 
 func TestAJobIsWrittenWithEveryOption(t *testing.T) {
 	client, jobs := connect(t)
-	ttl := 2 * time.Minute
+	ttl := 119*time.Second + time.Millisecond
 	until := time.Date(2035, 6, 1, 8, 30, 0, 123456000, time.UTC)
 	id, err := jobs.Enqueue(t.Context(), producer.Job{
 		FunctionName: "greet", Args: []any{"<wörld>", json.RawMessage("18446744073709551617")},
@@ -99,6 +100,20 @@ func TestArgumentsThatCannotBeJSONAreRefused(t *testing.T) {
 	for _, value := range []any{make(chan int), json.RawMessage(`"\ud800"`), json.RawMessage("1,2")} {
 		if id, err := jobs.Enqueue(t.Context(), producer.Job{Args: []any{value}}); err == nil {
 			t.Errorf("%v makes job %s", value, id)
+		}
+	}
+}
+
+func TestOptionsThatNoWorkerCanKeepToAreRefused(t *testing.T) {
+	jobs := producer.New(redis.NewClient(&redis.Options{}), producer.Options{})
+	ttl := -time.Second
+	for wanted, job := range map[string]producer.Job{
+		"MaxRetries is -1: it must be at least 1":  {MaxRetries: -1},
+		"Timeout is -1s: it must be above 0":       {Timeout: -time.Second},
+		"ResultTTL is -1s: it must not be below 0": {ResultTTL: &ttl},
+	} {
+		if id, err := jobs.Enqueue(t.Context(), job); err == nil || !strings.Contains(err.Error(), wanted) {
+			t.Errorf("%s makes job %q: %v", wanted, id, err)
 		}
 	}
 }

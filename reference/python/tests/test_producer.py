@@ -67,6 +67,18 @@ def test_a_unique_key_that_is_held_is_skipped_or_refused(producer: Any, module: 
         producer.enqueue("greet", unique_key="daily", on_conflict="raise")
 
 
+@pytest.mark.parametrize(
+    "options", [{"max_retries": 0}, {"job_timeout_seconds": 0}, {"result_ttl_seconds": -1}]
+)
+def test_an_option_that_no_worker_can_keep_to_is_refused_by_name(
+    producer: Any, options: dict[str, int]
+) -> None:
+    [(name, value)] = options.items()
+
+    with pytest.raises(ValueError, match=f"{name} is {value}: "):
+        producer.enqueue("greet", **options)
+
+
 def test_it_sends_the_script_again_when_redis_has_forgotten_it(producer: Any) -> None:
     producer.enqueue("greet")
     producer._redis.script_flush()

@@ -60,7 +60,7 @@ export interface JobOptions {
   maxRetries?: number;
   /** The longest an attempt may take. */
   jobTimeoutSeconds?: number;
-  /** How long the result stays; 0 or less is for ever. */
+  /** How long the result stays, in whole seconds; 0 is for ever. */
   resultTtlSeconds?: number;
   /** Propagation headers, such as `traceparent`. */
   traceContext?: Readonly<Record<string, string>>;
@@ -103,8 +103,8 @@ export class Producer {
   /**
    * Enqueue one job and give its id, or null if it was skipped.
    *
-   * Throws DuplicateJobError, JobRunningError, TypeError for an argument that cannot be JSON, and
-   * the client's errors. A call whose connection dropped is sent again, and carried out once.
+   * Throws DuplicateJobError, JobRunningError, TypeError for an argument that cannot be JSON,
+   * RangeError for an option that no worker can keep to, and the client's errors. A call whose connection dropped is sent again, and carried out once.
    */
   async enqueue(
     functionName: string,
@@ -112,6 +112,7 @@ export class Producer {
     kwargs: Readonly<Record<string, unknown>> = {},
     options: JobOptions = {},
   ): Promise<string | null> {
+    check(options);
     const queue = options.queueName ?? this.#options.defaultQueue;
     const traced = Object.keys(options.traceContext ?? {}).length > 0;
     const fields = Object.entries({
@@ -156,6 +157,22 @@ export class Producer {
         await delay(100 * attempt);
       }
     }
+  }
+}
+
+/** Refuse what no worker can keep to. */
+function check({ maxRetries, jobTimeoutSeconds, resultTtlSeconds }: JobOptions): void {
+  if (maxRetries !== undefined && !(Number.isSafeInteger(maxRetries) && maxRetries >= 1)) {
+    throw new RangeError(`maxRetries is ${maxRetries}: it must be an integer from 1`);
+  }
+  if (jobTimeoutSeconds !== undefined && !(jobTimeoutSeconds > 0 && jobTimeoutSeconds < 1e15)) {
+    throw new RangeError(`jobTimeoutSeconds is ${jobTimeoutSeconds}: it must be above 0`);
+  }
+  if (
+    resultTtlSeconds !== undefined &&
+    !(Number.isSafeInteger(resultTtlSeconds) && resultTtlSeconds >= 0)
+  ) {
+    throw new RangeError(`resultTtlSeconds is ${resultTtlSeconds}: it must be an integer from 0`);
   }
 }
 

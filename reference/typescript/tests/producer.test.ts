@@ -23,6 +23,21 @@ test("arguments that cannot be JSON are refused", async () => {
   await assert.rejects(producer.enqueue("greet", [], {}, { deferUntil: new Date("?") }), TypeError);
 });
 
+test("options that no worker can keep to are refused by name", async () => {
+  const producer = new Producer({ sendCommand: () => assert.fail("it was sent") });
+  for (const [name, value] of [
+    ["maxRetries", 0],
+    ["maxRetries", 1.5],
+    ["jobTimeoutSeconds", 0],
+    ["jobTimeoutSeconds", NaN],
+    ["resultTtlSeconds", -1],
+    ["resultTtlSeconds", 0.5],
+  ] as const) {
+    const message = new RegExp(`${name} is ${value}: it must be`);
+    await assert.rejects(producer.enqueue("greet", [], {}, { [name]: value }), message);
+  }
+});
+
 test("a Unix socket is an address, with its password and database", () => {
   assert.deepEqual(connectionOptions("unix://me:p%40ss@/run/redis.sock?db=3"), {
     socket: { path: "/run/redis.sock", tls: false },
