@@ -77,6 +77,56 @@ def test_a_field_has_the_types_that_the_types_field_has(type_: Any, schema: Any)
             assert json_types(described) == json_types_of(field.type), field.name
 
 
+@each_type
+def test_what_a_schema_allows_can_be_read_as_its_type(type_: Any, schema: Any) -> None:
+    for field, described in schema["properties"].items():
+        for kind in json_types(described) or EXAMPLES:
+            message = example(schema) | {field: example(described, kind)}
+            assert valid(schema, message), (field, kind)
+            msgspec.json.decode(json.dumps(message), type=type_)
+
+
+@each_type
+def test_what_a_schema_forbids_is_no_value_of_its_type(type_: Any, schema: Any) -> None:
+    raw = {field.name for field in msgspec.structs.fields(type_) if field.type is Raw}
+    for field, described in schema["properties"].items():
+        allowed = json_types(described) or set(EXAMPLES)
+        allowed |= {"integer"} if "number" in allowed else set()
+        for kind in EXAMPLES.keys() - allowed:
+            message = example(schema) | {field: EXAMPLES[kind]}
+            assert not valid(schema, message), (field, kind)
+            # What is carried as text is not looked at; an outcome has no type in the worker.
+            if field not in raw and (field, type_) != ("type", ExecutionOutcome):
+                with pytest.raises(msgspec.ValidationError):
+                    msgspec.json.decode(json.dumps(message), type=type_)
+
+
+EXAMPLES: dict[str, Any] = {
+    "string": "2026-01-01T12:00:00.5Z",  # which is also a time
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
+
+
+def example(schema: Any, kind: str | None = None) -> Any:
+    """A value that a schema allows, of this JSON type; of an object only what must be there."""
+    if "const" in schema or "enum" in schema:
+        return schema["const"] if "const" in schema else schema["enum"][0]
+    if kind is None:
+        kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if kind == "object" and "properties" in schema:
+        return {name: example(schema["properties"][name]) for name in schema["required"]}
+    return EXAMPLES[kind]
+
+
+def valid(schema: Any, message: Any) -> bool:
+    return jsonschema.Draft202012Validator(schema).is_valid(message)
+
+
 def test_the_statuses_of_an_outcome_are_those_of_the_type() -> None:
     statuses = SCHEMAS["outcome"]["properties"]["status"]["enum"]
     assert set(statuses) == set(get_args(OutcomeStatus))
@@ -105,9 +155,19 @@ def json_types_of(type_: Any) -> set[str]:
     return {plain[get_origin(type_) or type_]}
 
 
+REQUEST_OF_A_WORKER = ExecutionRequest(
+    job_id="j",
+    function_name="f",
+    context=ExecutionContext(
+        job_id="j", attempt=1, enqueue_time="2026-01-01T12:00:00Z", queue_name="default"
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("request", REQUEST_OF_A_WORKER),
         ("hello", Hello()),
         ("hello", Hello(features=["cancel"], max_in_flight=1, functions=["f"], runtime="x")),
         ("cancel", Cancel(job_id="j")),

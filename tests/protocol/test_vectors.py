@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,25 @@ def test_every_need_is_described() -> None:
     needs = {need for case in cases for need in vectors.needs(case)}
     assert needs
     assert all(f"| `{need}` |" in described for need in needs)
+
+
+@pytest.mark.parametrize(
+    ("language", "tests"),
+    [
+        ("go", "**/*_test.go"),
+        ("rust", "crates/*/tests/*.rs"),
+        ("typescript", "tests/*.ts"),
+    ],
+)
+def test_every_language_runs_every_file_that_is_for_executors(language: str, tests: str) -> None:
+    readme = (FOLDER / "README.md").read_text()
+    section = readme.partition("## Files for executors")[2].partition("## Files for producers")[0]
+    files = re.findall(r"^\| `(\w+)\.json` \|", section, re.MULTILINE)
+    sources = (CHECKOUT / "reference" / language).glob(tests)
+    run = {name for path in sources for name in re.findall(r'"(\w+)"', path.read_text())}
+
+    assert len(files) == 8
+    assert set(files) - run == set()
 
 
 @each("requests")
