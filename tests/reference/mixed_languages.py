@@ -40,10 +40,15 @@ def worker_command() -> list[str]:
 
 def shell_lines() -> list[str]:
     """Each line of the README's shell blocks."""
+    text = "".join(readme_blocks("sh"))
+    return text.replace("\\\n", " ").splitlines()
+
+
+def printed_in_readme() -> str:
+    """What the producer prints, as the README has it."""
+    return readme_blocks("text")[0]
+
+
+def readme_blocks(language: str) -> list[str]:
     blocks = Document(EXAMPLE / "README.md").blocks()
-    return [
-        line
-        for block in blocks
-        if block.language == "sh"
-        for line in block.text.replace("\\\n", " ").splitlines()
-    ]
+    return [block.text for block in blocks if block.language == language]

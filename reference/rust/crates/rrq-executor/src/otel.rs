@@ -11,7 +11,6 @@
 //! ```
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use opentelemetry::context::FutureExt;
 use opentelemetry::global::{self, BoxedTracer};
@@ -63,7 +62,7 @@ where
             .with_attributes(attributes(request));
         let span = self.tracer.build_with_context(builder, &parent);
         let context = parent.with_span(span);
-        let running = RunningSpan { context: context.clone(), begun: Instant::now(), told: false };
+        let running = RunningSpan { context: context.clone(), told: false };
         Box::pin(async move {
             let outcome = execution.with_context(context).await;
             running.end(&outcome);
@@ -117,7 +116,6 @@ fn exception(error_type: impl Into<Value>, message: impl Into<Value>) -> Vec<Key
 /// A span that ends with its execution, also with one that is dropped.
 struct RunningSpan {
     context: Context,
-    begun: Instant,
     told: bool,
 }
 
@@ -149,8 +147,6 @@ impl RunningSpan {
         self.told = true;
         let span = self.context.span();
         span.set_attribute(KeyValue::new("rrq.outcome", outcome));
-        let duration_ms = self.begun.elapsed().as_secs_f64() * 1000.0;
-        span.set_attribute(KeyValue::new("rrq.duration_ms", duration_ms));
         span.end();
     }
 }
