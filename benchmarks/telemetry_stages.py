@@ -85,15 +85,13 @@ def of_worker(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
     worker.relays = list(relays)
     jobs = JobTelemetry(worker, "rrq_worker_1")
     claims = [claim(number) for number in range(JOBS)]
+    verdict = Verdict(job_id="", token=1, kind="complete", queue="default")
+    outcome = ExecutionOutcome(job_id="", status="success")
 
     def loop() -> None:
         for one in claims:
-            verdict = Verdict(
-                kind="complete", job_id=one.job_id, token=one.token, queue=one.queue, text=""
-            )
             run = jobs.began(one, "python")
             assert run is not None
-            outcome = ExecutionOutcome(job_id=one.job_id, status="success")
             jobs.ended(run, verdict, None, outcome, 0.001)
             jobs.settled(run, "complete")
 

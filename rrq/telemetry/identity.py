@@ -16,8 +16,14 @@ from rrq.telemetry.contract import StartedJob
 
 def span_id(backend: str, job_id: str, lease_token: int) -> int:
     """64 bits, never zero, for one run's span in one backend."""
-    text = f"{backend}\n{lease_token}\n{job_id}".encode(errors="surrogateescape")
-    return int.from_bytes(blake2b(text, digest_size=8).digest()) or 1
+    return int(span_id_text(backend, job_id, lease_token), 16)
+
+
+def span_id_text(backend: str, job_id: str, lease_token: int) -> str:
+    """The same in the 16 hexadecimal digits that a `traceparent` has."""
+    text = f"{backend}\n{lease_token}\n{job_id}".encode("utf-8", "surrogateescape")
+    digits = blake2b(text, digest_size=8).hexdigest()
+    return digits if digits != "0" * 16 else "0" * 15 + "1"
 
 
 def trace_id(job: StartedJob) -> int:

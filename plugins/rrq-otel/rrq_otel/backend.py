@@ -98,9 +98,9 @@ class OTelTelemetry(Telemetry):
 
     def log_fields(self, job: StartedJob, carried: Mapping[str, str]) -> Mapping[str, str]:
         """The ids of the span `rrq.job`, for the worker's log."""
-        from rrq_otel import carrier
+        from rrq_otel.carrier import carrier
 
-        span = carrier.told_in(carried)
+        span = carrier().told_in(carried)
         if span is None:
             return {}
         return {"trace_id": span[3:35], "span_id": span[36:52], "trace_flags": span[53:]}
@@ -117,7 +117,7 @@ class OTelTelemetry(Telemetry):
             from rrq_otel.executing import ExecutionSpans
 
             spans = self._execution_spans = ExecutionSpans(tracer, _scope(), self.service_name)
-        return spans.span(job)
+        return spans.around(job)
 
     def flush(self, timeout_seconds: float) -> None:
         """Send what is held: of the providers set up here, or of the application's."""

@@ -21,62 +21,79 @@ from opentelemetry.trace import (
 
 from rrq.telemetry.identity import TraceParent, is_sampled, plain_traceparent
 
-_W3C = {"traceparent", "tracestate", "baggage"}
+_W3C_FIELDS = {"traceparent", "tracestate", "baggage"}
 _FLAGS = (TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED))
 
 [_SPAN_KEY] = trace.set_span_in_context(INVALID_SPAN, Context())
 """Where a context has its span: to set it so takes a third of the time."""
 
-_looked_at: tuple[object, bool] = (None, False)
+
+class Carrier:
+    """Headers as any propagator has them."""
+
+    def parent_in(self, headers: Mapping[str, str]) -> tuple[str | None, TraceState | None]:
+        """The span that these headers name, and the state of its trace, if it has any."""
+        found = trace.get_current_span(self.context_in(headers)).get_span_context()
+        if not found.is_valid:
+            return None, None
+        plain = str(TraceParent(found.trace_id, found.span_id, found.trace_flags))
+        return plain, found.trace_state or None
+
+    def told_in(self, headers: Mapping[str, str]) -> str | None:
+        """The span of our own that `headers_for` told of."""
+        return self.parent_in(headers)[0]
+
+    def headers_for(self, plain: str, before: Mapping[str, str]) -> dict[str, str]:
+        """The headers that name this span as the parent, where `before` stood until now."""
+        headers: dict[str, str] = {}
+        own = NonRecordingSpan(span_context(plain, self.parent_in(before)[1], is_remote=False))
+        propagate.inject(headers, trace.set_span_in_context(own, self.context_in(before)))
+        return headers
+
+    def context_in(self, headers: Mapping[str, str]) -> Context:
+        """The context that these headers carry, with its parent and its baggage."""
+        return propagate.extract(headers, Context())
+
+    def context_with(self, span: Span, headers: Mapping[str, str]) -> Context:
+        """The context that these headers carry, with this span as the current one."""
+        return trace.set_span_in_context(span, self.context_in(headers))
 
 
-def is_w3c() -> bool:
-    """Whether the global propagator is the usual one."""
-    global _looked_at
-    propagator = propagate.get_global_textmap()
-    if propagator is not _looked_at[0]:
-        _looked_at = (propagator, propagator.fields == _W3C)
-    return _looked_at[1]
+class W3CCarrier(Carrier):
+    """Headers of the usual propagator."""
 
-
-def parent_in(headers: Mapping[str, str]) -> tuple[str | None, TraceState | None]:
-    """The span that these headers name, and the state of its trace, if it has any."""
-    if is_w3c():
+    def parent_in(self, headers: Mapping[str, str]) -> tuple[str | None, TraceState | None]:
+        """As any carrier."""
         parent = plain_traceparent(headers.get("traceparent"))
         state = headers.get("tracestate")
         return parent, TraceState.from_header([state]) if parent and state else None
-    found = trace.get_current_span(propagate.extract(headers, Context())).get_span_context()
-    if not found.is_valid:
-        return None, None
-    plain = str(TraceParent(found.trace_id, found.span_id, found.trace_flags))
-    return plain, found.trace_state or None
 
+    def told_in(self, headers: Mapping[str, str]) -> str | None:
+        """As any carrier."""
+        return headers.get("traceparent")
 
-def told_in(headers: Mapping[str, str]) -> str | None:
-    """The span of our own that `headers_for` told of."""
-    return headers.get("traceparent") if is_w3c() else parent_in(headers)[0]
-
-
-def headers_for(plain: str, before: Mapping[str, str]) -> dict[str, str]:
-    """The headers that name this span as the parent, where `before` stood until now."""
-    if is_w3c():
+    def headers_for(self, plain: str, before: Mapping[str, str]) -> dict[str, str]:
+        """As any carrier."""
         return {"traceparent": plain}
-    headers: dict[str, str] = {}
-    span = NonRecordingSpan(span_context(plain, parent_in(before)[1], is_remote=False))
-    propagate.inject(headers, trace.set_span_in_context(span, propagate.extract(before, Context())))
-    return headers
 
-
-def context_in(headers: Mapping[str, str]) -> Context:
-    """The context that these headers carry, with its parent and its baggage."""
-    return propagate.extract(headers, Context())
-
-
-def context_with(span: Span, headers: Mapping[str, str]) -> Context:
-    """The context that these headers carry, with this span as the current one."""
-    if is_w3c() and "baggage" not in headers:
+    def context_with(self, span: Span, headers: Mapping[str, str]) -> Context:
+        """As any carrier."""
+        if "baggage" in headers:
+            return super().context_with(span, headers)
         return Context({_SPAN_KEY: span})
-    return trace.set_span_in_context(span, context_in(headers))
+
+
+def carrier() -> Carrier:
+    """The one of the global propagator, which an application may set at any time."""
+    global _current
+    propagator = propagate.get_global_textmap()
+    if propagator is not _current[0]:
+        kind = W3CCarrier if propagator.fields == _W3C_FIELDS else Carrier
+        _current = (propagator, kind())
+    return _current[1]
+
+
+_current: tuple[object, Carrier] = (None, Carrier())
 
 
 def span_context(plain: str, state: TraceState | None, *, is_remote: bool) -> SpanContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanKind, Status, StatusCode
 
 from rrq.exc import RetryJob
 from rrq.telemetry.identity import is_sampled
-from rrq_otel import carrier, semantics
+from rrq_otel import semantics
+from rrq_otel.carrier import Carrier, carrier, span_context
 from rrq_otel.handler_span import HandlerSpan
 from rrq_otel.lean_span import Pattern, Patterns
 from rrq_otel.sampling import Sampling
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
 
 class ExecutionSpans:
     """Makes the spans of one tracer: quick ones if it is of OpenTelemetry's own SDK and its sampler
-    only follows the parent, else those that the tracer makes."""
+    only follows the parent, else those that the tracer makes.
+
+    Attributes:
+        around: makes the block around the handler of a job.
+    """
 
     def __init__(
         self, tracer: AnyTracer, scope: InstrumentationScope, service_name: str | None
@@ -35,6 +41,7 @@ class ExecutionSpans:
         self.tracer: Any = tracer
         self.scope = scope
         self.patterns = Patterns(self._pattern)
+        self.around = partial(ExecutionSpan, self)
         self._service_name = service_name
         self._is_quick = isinstance(tracer, Tracer) and Sampling(tracer.sampler).follows_parent
         if isinstance(tracer, Tracer):
@@ -43,22 +50,18 @@ class ExecutionSpans:
             self.limits = tracer._span_limits
             self.new_span_id = tracer.id_generator.generate_span_id
 
-    def span(self, job: RunningJob) -> ExecutionSpan:
-        """The block around a handler."""
-        return ExecutionSpan(self, job)
-
-    def start(self, job: RunningJob) -> Span:
+    def start(self, job: RunningJob, way: Carrier) -> Span:
         """The span of a job, child of what the orchestrator said."""
         headers = job.trace_context
-        parent, state = carrier.parent_in(headers)
+        parent, state = way.parent_in(headers)
         if parent is None or not self._is_quick:
-            return self._start_by_tracer(job)
+            return self._start_by_tracer(job, way)
         if not is_sampled(parent):
             own = f"{parent[:36]}{self.new_span_id():016x}{parent[52:]}"
-            return NonRecordingSpan(carrier.span_context(own, state, is_remote=False))
+            return NonRecordingSpan(span_context(own, state, is_remote=False))
         span = HandlerSpan(self, job, parent, state)
         if getattr(self.processor, "watches_starts", True):
-            self.processor.on_start(span, parent_context=carrier.context_in(headers))
+            self.processor.on_start(span, parent_context=way.context_in(headers))
         return span
 
     def end(self, span: Span, outcome: Outcome, error: BaseException | None) -> None:
@@ -76,10 +79,10 @@ class ExecutionSpans:
             span.add_event("rrq.retry" if outcome == "retry" else "rrq.cancel", told)
         span.end()
 
-    def _start_by_tracer(self, job: RunningJob) -> Span:
+    def _start_by_tracer(self, job: RunningJob, way: Carrier) -> Span:
         pattern = self.patterns.get(job.queue_name, job.function_name, job.worker_id, job.attempt)
         attributes = {**pattern.attributes, **job.attributes, **semantics.identity(job.job_id)}
-        context = carrier.context_in(job.trace_context)
+        context = way.context_in(job.trace_context)
         span: Span = self.tracer.start_span(
             semantics.EXECUTOR, context, SpanKind.INTERNAL, attributes
         )
@@ -113,9 +116,9 @@ class ExecutionSpan:
         self._job = job
 
     def __enter__(self) -> None:
-        job = self._job
-        self._span = self._spans.start(job)
-        self._token = contexts.attach(carrier.context_with(self._span, job.trace_context))
+        job, way = self._job, carrier()
+        self._span = self._spans.start(job, way)
+        self._token = contexts.attach(way.context_with(self._span, job.trace_context))
 
     def __exit__(
         self,

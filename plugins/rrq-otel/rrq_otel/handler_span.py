@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span
 
-from rrq_otel import carrier, semantics, wire
+from rrq_otel import semantics, wire
+from rrq_otel.carrier import span_context
 from rrq_otel.lean_span import LeanSpan, Pattern, encoded_identity, encoded_place
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class HandlerSpan(LeanSpan, Span):
         """Its ids; made when they are first asked for, without the rest."""
         if self._own_context is None:
             own = f"{self._above[:36]}{self._span_id:016x}{self._above[52:]}"
-            self._own_context = carrier.span_context(own, self._state, is_remote=False)
+            self._own_context = span_context(own, self._state, is_remote=False)
         return self._own_context
 
     def end(self, end_time: int | None = None) -> None:
@@ -119,7 +120,7 @@ class HandlerSpan(LeanSpan, Span):
         whole = _SdkSpan(
             semantics.EXECUTOR,
             self.get_span_context(),
-            parent=carrier.span_context(self._above, self._state, is_remote=True),
+            parent=span_context(self._above, self._state, is_remote=True),
             sampler=self._spans.tracer.sampler,
             resource=self._resource,
             span_processor=self._spans.processor,

@@ -9,8 +9,9 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from rrq.telemetry import identity
-from rrq.telemetry.identity import TraceParent, is_sampled
-from rrq_otel import carrier, semantics, wire
+from rrq.telemetry.identity import is_sampled
+from rrq_otel import semantics, wire
+from rrq_otel.carrier import carrier, span_context
 from rrq_otel.lean_span import LeanSpan, Pattern, Patterns, encoded_identity, encoded_place
 from rrq_otel.sampling import Sampling
 
@@ -63,14 +64,15 @@ class JobSpans:
 
     def headers(self, job: StartedJob) -> Mapping[str, str]:
         """What the executor is told of the attempt's span."""
-        parent, state = carrier.parent_in(job.trace_context)
-        return carrier.headers_for(self._begun(job, parent, state), job.trace_context)
+        way = carrier()
+        parent, state = way.parent_in(job.trace_context)
+        return way.headers_for(self._begun(job, parent, state), job.trace_context)
 
     def record(self, attempt: Attempt) -> None:
         """Make the span of an attempt, if it is sampled."""
-        job = attempt.started
-        parent, state = carrier.parent_in(job.trace_context)
-        own = carrier.told_in(attempt.carried) or self._begun(job, parent, state)
+        way, job = carrier(), attempt.started
+        parent, state = way.parent_in(job.trace_context)
+        own = way.told_in(attempt.carried) or self._begun(job, parent, state)
         if is_sampled(own):
             self._processor.on_end(JobSpan(self, attempt, own, parent, state))
 
@@ -78,19 +80,19 @@ class JobSpans:
         """The span of the run before, which is of the same trace; None if there was none."""
         if job.previous_lease_token is None:
             return None
-        span_id = identity.span_id(self._backend, job.job_id, job.previous_lease_token)
-        return f"{own[:36]}{span_id:016x}{own[52:]}"
+        span_id = identity.span_id_text(self._backend, job.job_id, job.previous_lease_token)
+        return own[:36] + span_id + own[52:]
 
     def _begun(self, job: StartedJob, parent: str | None, state: TraceState | None) -> str:
         """The attempt's span, by what is known when it begins."""
-        span_id = identity.span_id(self._backend, job.job_id, job.lease_token)
+        span_id = identity.span_id_text(self._backend, job.job_id, job.lease_token)
         if parent is not None and self._sampling.follows_parent:
-            return f"{parent[:36]}{span_id:016x}-0{is_sampled(parent):d}"
+            return parent[:36] + span_id + ("-01" if is_sampled(parent) else "-00")
         trace_id = int(parent[3:35], 16) if parent else identity.trace_id(job)
         sampled = self._sampling.is_sampled(
             parent, state, trace_id, semantics.JOB, SpanKind.CONSUMER
         )
-        return str(TraceParent(trace_id, span_id, sampled))
+        return f"00-{trace_id:032x}-{span_id}-0{sampled:d}"
 
     def _pattern(
         self,
@@ -190,14 +192,12 @@ class JobSpan(LeanSpan):
         before = self._spans.span_before(job, self._own)
         links = []
         if before is not None:
-            context = carrier.span_context(before, None, is_remote=True)
+            context = span_context(before, None, is_remote=True)
             links.append(Link(context, {"rrq.link": "previous_attempt"}))
         return ReadableSpan(
             pattern.name,
-            context=carrier.span_context(self._own, self._state, is_remote=False),
-            parent=carrier.span_context(self._above, self._state, is_remote=True)
-            if self._above
-            else None,
+            context=span_context(self._own, self._state, is_remote=False),
+            parent=span_context(self._above, self._state, is_remote=True) if self._above else None,
             resource=self._resource,
             attributes={
                 **pattern.attributes,

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.sampling import Decision, ParentBased
 from opentelemetry.trace import NonRecordingSpan
 
 from rrq.telemetry.identity import is_sampled
-from rrq_otel import carrier
+from rrq_otel.carrier import span_context
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -45,7 +45,7 @@ class Sampling:
             return is_sampled(parent)
         context = Context()
         if parent is not None:
-            above = carrier.span_context(parent, state, is_remote=True)
+            above = span_context(parent, state, is_remote=True)
             context = trace.set_span_in_context(NonRecordingSpan(above), context)
         result = self._sampler.should_sample(context, trace_id, name, kind)
         return result.decision is Decision.RECORD_AND_SAMPLE
