@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -222,7 +223,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1000, help="jobs in each scenario")
+    parser.add_argument("--count", type=int, default=1000, help="jobs in each scenario (1000)")
     parser.add_argument("--scenario", choices=list(SCENARIOS), help="this one alone")
     parser.add_argument("--redis-dsn", help="an own embedded Redis if it is not given")
     parser.add_argument("--no-flush", action="store_true", help="do not empty the database")
@@ -253,7 +254,8 @@ def built_executor(is_built: bool) -> str:
         if subprocess.run([*build, "--example", "stdio_executor"], cwd=RUST).returncode != 0:
             raise SystemExit("the executor in Rust cannot be built; see above")
     for profile in ("release", "debug"):
-        program = RUST / "target" / profile / "examples" / "stdio_executor"
+        built = RUST / os.environ.get("CARGO_TARGET_DIR", "target")
+        program = built / profile / "examples" / "stdio_executor"
         if program.exists():
             return str(program)
     raise SystemExit(f"there is no {program}: leave out --no-build-rust, and it is built")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,30 @@ def test_every_job_of_a_scenario_ends_as_it_must_in_an_emptied_database(redis_ds
     assert redis.Redis.from_url(redis_dsn).get("mine") is None
 
 
+def test_without_an_address_it_has_a_redis_of_its_own_and_tells_how_far_it_is() -> None:
+    ran = run("--scenario", "python", "--count", "3", "--log-interval", "0")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert [line for line in ran.stdout.splitlines() if "verified" in line] == [
+        f"python: {number} of 3 verified" for number in (1, 2, 3)
+    ]
+
+
+def test_a_scenario_has_a_thousand_jobs_unless_told_otherwise() -> None:
+    ran = run("--help")
+
+    assert "jobs in each scenario (1000)" in " ".join(ran.stdout.split())
+
+
+def test_an_executor_in_rust_that_was_never_built_is_told_what_to_do(tmp_path: Path) -> None:
+    script = Path(shutil.copy(SCRIPT, tmp_path))
+
+    ran = run("--scenario", "rust", "--no-build-rust", script=script)
+
+    assert ran.returncode == 1
+    assert "leave out --no-build-rust, and it is built" in ran.stderr
+
+
 def test_a_result_that_is_not_as_it_must_be_is_told_and_fails_the_run(
     redis_dsn: str, tmp_path: Path
 ) -> None:
@@ -48,7 +73,7 @@ def test_a_result_that_is_not_as_it_must_be_is_told_and_fails_the_run(
     assert redis.Redis.from_url(redis_dsn).get("mine") == b"kept"
 
 
-def run(*options: str) -> subprocess.CompletedProcess[str]:
+def run(*options: str, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
     """Run the script to its end."""
-    command = [sys.executable, str(SCRIPT), *options]
+    command = [sys.executable, str(script), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
