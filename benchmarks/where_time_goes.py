@@ -38,6 +38,8 @@ STAGES = (
         "dispatch",
         (
             "/rrq/orchestrator/dispatch.py",
+            "/rrq/orchestrator/holdings.py",
+            "/rrq/orchestrator/deadlines.py",
             "/rrq/orchestrator/lane.py",
             "/rrq/orchestrator/decision.py",
         ),

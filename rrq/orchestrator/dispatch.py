@@ -1,68 +1,38 @@
-"""`Dispatch`: hands claims to their executors, keeps their deadlines, and stops them.
-
-Everything that this worker has leased and not settled yet is in `held`, whatever stage it is
-in, so that its lease can be renewed.
-"""
+"""`Dispatch`: hands claims to their executors, and stops them there."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw
 
 from rrq.exc import ExecutorLost
-from rrq.orchestrator.decision import Decider, bounded
+from rrq.orchestrator.deadlines import SLACK_SECONDS
+from rrq.orchestrator.decision import Decider
+from rrq.orchestrator.holdings import Held, Holdings, StopReason
 from rrq.orchestrator.lane import TURNED_AWAY_MS, Lane, Waiting, monotonic
 from rrq.orchestrator.routing import Router
-from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest, Progress
+from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest
 from rrq.store.claim import Claim
 from rrq.store.leases import ANY_ROOM, Claimed, Rooms
 from rrq.store.verdict import Verdict
 
 if TYPE_CHECKING:
-    from rrq.orchestrator.job_telemetry import JobTelemetry, Run
-    from rrq.store.verdict import SettleAnswer
-
-DEADLINE_SLACK_SECONDS = 0.15
-"""An executor that keeps the deadline itself is given this long to say so."""
-
-SWEEP_SECONDS = 0.05
-
-MAX_PROGRESS_CHARACTERS = 500
-
-StopReason = Literal["timeout", "cancel", "lease lost"]
+    from rrq.orchestrator.job_telemetry import JobTelemetry
 
 logger = logging.getLogger("rrq.worker")
 
 
-@dataclass(slots=True)
-class Held:
-    """A claim that this worker answers for.
-
-    Attributes:
-        deadline: when its time is over, on the monotonic clock; None until it runs.
-        stop_reason: why its task was cancelled, if it was.
-        run: what the tracing backends will hear of it, if there are any.
-    """
-
-    claim: Claim
-    lane: Lane | None = None
-    handler: str = ""
-    task: asyncio.Task[None] | None = None
-    started_at: float = 0.0
-    deadline: float | None = None
-    stop_reason: StopReason | None = None
-    run: Run | None = None
-
-
 class Dispatch:
     """The stage between intake and settlement.
+
+    Attributes:
+        held: what was claimed and not settled yet, by job id.
 
     Args:
         settle: takes every verdict.
@@ -73,6 +43,7 @@ class Dispatch:
         self,
         *,
         worker_id: str,
+        holdings: Holdings,
         lanes: dict[str, Lane],
         router: Router,
         decider: Decider,
@@ -80,8 +51,9 @@ class Dispatch:
         room_appeared: Callable[[], None],
         telemetry: JobTelemetry | None = None,
     ) -> None:
-        self.held: dict[str, Held] = {}
-        self.progress: dict[str, Progress] = {}
+        self.held = holdings.by_id
+        self._holdings = holdings
+        self._running = holdings.running
         self._worker_id = worker_id
         self._lanes = lanes
         self._router = router
@@ -89,7 +61,6 @@ class Dispatch:
         self._settle = settle
         self._room_appeared = room_appeared
         self._telemetry = telemetry
-        self._running: dict[str, Held] = {}
         self._is_closed = False
         self._all_ended = asyncio.Event()
         self._all_ended.set()
@@ -146,7 +117,7 @@ class Dispatch:
         held = Held(claim)
         self.held[claim.job_id] = held
         if self._is_closed:
-            self._settle(self._decider.released(claim))
+            self.give_back(claim)
             return
         route = self._router.route(claim)
         refusal = route.refusal
@@ -172,7 +143,7 @@ class Dispatch:
         assert held.lane is not None
         held.lane.started()
         held.started_at = now
-        held.deadline = now + claim.timeout_seconds + DEADLINE_SLACK_SECONDS
+        held.deadline = now + claim.timeout_seconds + SLACK_SECONDS
         self._running[claim.job_id] = held
         self._all_ended.clear()
         held.task = asyncio.create_task(self._run(held, held.lane))
@@ -225,9 +196,7 @@ class Dispatch:
             verdict.run_ms = run_seconds * 1000
             self._settle(verdict)
         else:
-            self._tell(held, None)
-            if self.held.get(job_id) is held:
-                self._forget(job_id)
+            self._holdings.forget(held)
         if not self._running:
             self._all_ended.set()
         self._room_appeared()
@@ -262,20 +231,6 @@ class Dispatch:
 
     # -- what others tell ---------------------------------------------------------------
 
-    def trace_ids(self, verdict: Verdict) -> Mapping[str, str]:
-        """What the tracing backends call the attempt that a verdict is about, for the log."""
-        held = self.held.get(verdict.job_id)
-        if self._telemetry and held and held.run and held.claim.token == verdict.token:
-            return self._telemetry.log_fields(held.run)
-        return {}
-
-    def settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
-        """A verdict was settled, or given up: its lease is no longer ours."""
-        held = self.held.get(verdict.job_id)
-        if held is not None and held.claim.token == verdict.token:
-            self._tell(held, answer)
-            self._forget(verdict.job_id)
-
     def lease_lost(self, job_id: str) -> bool:
         """Another worker may run this job by now: stop it, and settle nothing.
 
@@ -286,9 +241,9 @@ class Dispatch:
         if held is None:
             return False
         if self._running.get(job_id) is held:
-            self._stop(held, "lease lost")
-        elif held.lane is not None and self._take_from_ready(held.lane, held.claim):
-            self._forget(job_id)
+            self.stop(held, "lease lost")
+        elif held.lane is not None and held.lane.take_out(held.claim):
+            self._holdings.forget(held)
         else:
             return False
         logger.warning("The lease of job %s was lost; its run here is stopped", job_id)
@@ -300,16 +255,9 @@ class Dispatch:
         if held is None or (token is not None and held.claim.token != token):
             return
         if held.task is not None:
-            self._stop(held, "cancel")
-        elif held.lane is not None and self._take_from_ready(held.lane, held.claim):
+            self.stop(held, "cancel")
+        elif held.lane is not None and held.lane.take_out(held.claim):
             self._end_unbegun(held, self._decider.cancelled(held.claim, held.lane.name))
-
-    def report_progress(self, progress: Progress) -> None:
-        """A handler says how far it is; the newest report of each job is kept."""
-        if progress.job_id in self._running:
-            if progress.message is not None:
-                progress.message = bounded(progress.message, MAX_PROGRESS_CHARACTERS)
-            self.progress[progress.job_id] = progress
 
     def fill_all(self) -> None:
         """An executor's capacity changed."""
@@ -318,67 +266,30 @@ class Dispatch:
             self._fill(lane, now)
         self._room_appeared()
 
-    # -- deadlines, and the end ----------------------------------------------------------
+    # -- the end ------------------------------------------------------------------------
 
-    async def watch(self) -> None:
-        """Stop what is over its time, and give back what was read ahead in vain."""
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            now = monotonic()
-            for held in list(self._running.values()):
-                if held.deadline is not None and now >= held.deadline:
-                    self._time_is_over(held, now)
-            for lane in self._lanes.values():
-                for claim in lane.overdue(now):
-                    self._settle(self._decider.released(claim))
+    def stop(self, held: Held, reason: StopReason) -> None:
+        """End its run at the executor, if there is one; the first reason counts."""
+        if held.stop_reason is None and held.task is not None:
+            held.stop_reason = reason
+            held.task.cancel()
+
+    def give_back(self, claim: Claim) -> None:
+        """Back to its queue, as if it had not been claimed."""
+        self._settle(self._decider.released(claim))
 
     def close(self) -> None:
         """Start nothing more: give every job that was read ahead back to its queue."""
         self._is_closed = True
         for lane in self._lanes.values():
             while lane.ready:
-                self._settle(self._decider.released(lane.ready.popleft().claim))
-
-    def give_up_telling(self) -> None:
-        """No more answers will come: tell the tracing backends of the attempts that ended."""
-        for held in self.held.values():
-            self._tell(held, None)
+                self.give_back(lane.ready.popleft().claim)
 
     async def all_ended(self) -> None:
         """Return when no job is at an executor."""
         await self._all_ended.wait()
 
-    def _time_is_over(self, held: Held, now: float) -> None:
-        assert held.lane is not None
-        extra_seconds = held.lane.transport.extra_seconds(held.claim.job_id)
-        if extra_seconds > 0:
-            held.deadline = now + extra_seconds + DEADLINE_SLACK_SECONDS
-            return
-        held.deadline = None
-        self._stop(held, "timeout")
-
-    def _stop(self, held: Held, reason: StopReason) -> None:
-        if held.stop_reason is None and held.task is not None:
-            held.stop_reason = reason
-            held.task.cancel()
-
-    def _take_from_ready(self, lane: Lane, claim: Claim) -> bool:
-        for waiting in lane.ready:
-            if waiting.claim is claim:
-                lane.ready.remove(waiting)
-                return True
-        return False
-
     def _end_unbegun(self, held: Held, verdict: Verdict) -> None:
         if self._telemetry:
             held.run = self._telemetry.never_began(held.claim, verdict)
         self._settle(verdict)
-
-    def _tell(self, held: Held, answer: SettleAnswer | None) -> None:
-        if held.run and self._telemetry:
-            self._telemetry.settled(held.run, answer)
-            held.run = None
-
-    def _forget(self, job_id: str) -> None:
-        self.held.pop(job_id, None)
-        self.progress.pop(job_id, None)

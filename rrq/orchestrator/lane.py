@@ -111,6 +111,14 @@ class Lane:
             late.append(self.ready.popleft().claim)
         return late
 
+    def take_out(self, claim: Claim) -> bool:
+        """Take out one claim that was read ahead; whether it was there."""
+        for waiting in self.ready:
+            if waiting.claim is claim:
+                self.ready.remove(waiting)
+                return True
+        return False
+
     def _read_ahead(self, now: float) -> int:
         self._roll(now)
         return min(MAX_READ_AHEAD, max(self._short, self._short_before))

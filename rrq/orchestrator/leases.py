@@ -10,6 +10,7 @@ import time
 import msgspec
 
 from rrq.orchestrator.dispatch import Dispatch
+from rrq.orchestrator.holdings import Holdings
 from rrq.orchestrator.redis_link import RedisLink
 from rrq.store.leases import Leases, Reaped
 
@@ -25,12 +26,19 @@ class LeaseKeeper:
     any for expired."""
 
     def __init__(
-        self, *, leases: Leases, lease_seconds: float, link: RedisLink, dispatch: Dispatch
+        self,
+        *,
+        leases: Leases,
+        lease_seconds: float,
+        link: RedisLink,
+        holdings: Holdings,
+        dispatch: Dispatch,
     ) -> None:
         self._leases = leases
         self._renew_every_seconds = lease_seconds / RENEWALS_A_LEASE
         self._tick_seconds = min(TICK_SECONDS, self._renew_every_seconds)
         self._link = link
+        self._holdings = holdings
         self._dispatch = dispatch
         self._renewed_at = self._began_at = time.monotonic()
         self.lost_leases = 0
@@ -48,7 +56,7 @@ class LeaseKeeper:
                 await self._link.persist(self._reap)
 
     async def _renew(self) -> None:
-        held = [(job_id, held.claim.token) for job_id, held in self._dispatch.held.items()]
+        held = [(job_id, held.claim.token) for job_id, held in self._holdings.by_id.items()]
         for start in range(0, len(held), BATCH):
             part = held[start : start + BATCH]
             tokens = dict(part)
@@ -57,7 +65,7 @@ class LeaseKeeper:
         self._renewed_at = time.monotonic()
 
     def _tell(self, job_id: str, token: int, is_lost: bool) -> None:
-        held = self._dispatch.held.get(job_id)
+        held = self._holdings.by_id.get(job_id)
         # It may have been settled, or leased anew, while the answer was on its way.
         if held is None or held.claim.token != token:
             return
@@ -98,9 +106,7 @@ class LeaseKeeper:
         )
 
     async def _write_progress(self) -> None:
-        reports, self._dispatch.progress = self._dispatch.progress, {}
         await self._leases.report_progress(
-            (job_id, held.claim.token, msgspec.json.encode(progress))
-            for job_id, progress in reports.items()
-            if (held := self._dispatch.held.get(job_id)) is not None
+            (held.claim.job_id, held.claim.token, msgspec.json.encode(progress))
+            for held, progress in self._holdings.take_progress()
         )

@@ -15,10 +15,12 @@ from rrq.cancelling import cancelled
 from rrq.cron import cron_entries
 from rrq.hookspecs import WorkerView
 from rrq.orchestrator.cron import CronTicker
+from rrq.orchestrator.deadlines import Deadlines
 from rrq.orchestrator.decision import Decider
 from rrq.orchestrator.dispatch import Dispatch
 from rrq.orchestrator.executors import Executors
 from rrq.orchestrator.heartbeat import Heartbeat, age_seconds
+from rrq.orchestrator.holdings import Holdings
 from rrq.orchestrator.intake import Intake
 from rrq.orchestrator.job_telemetry import JobTelemetry
 from rrq.orchestrator.leases import LeaseKeeper
@@ -89,7 +91,7 @@ class Worker:
             plugins,
             self.worker_id,
             capacity_changed=lambda: self._dispatch.fill_all(),
-            progress=lambda progress: self._dispatch.report_progress(progress),
+            progress=lambda progress: self._holdings.report_progress(progress),
         )
         self.lanes = self._executors.lanes
 
@@ -99,15 +101,19 @@ class Worker:
         self._settlement = Settlement(self.store.leases, link, self._on_settled)
         router = Router(settings, tuple(settings.executors), plugins, self.queues)
         self._routes = router.by_queue if router.is_known_to_redis else None
+        job_telemetry = JobTelemetry(self._telemetry, self.worker_id) if self._telemetry else None
+        self._holdings = Holdings(job_telemetry)
         self._dispatch = Dispatch(
             worker_id=self.worker_id,
+            holdings=self._holdings,
             lanes=self.lanes,
             router=router,
             decider=Decider(retry_policy=_retry_policy(settings), worker_id=self.worker_id),
             settle=self._settlement.put,
             room_appeared=lambda: self._intake.room_appeared(),
-            telemetry=JobTelemetry(self._telemetry, self.worker_id) if self._telemetry else None,
+            telemetry=job_telemetry,
         )
+        self._deadlines = Deadlines(self._holdings, self.lanes.values(), self._dispatch)
         self._intake = Intake(
             worker_id=self.worker_id,
             queues=self.queues,
@@ -130,6 +136,7 @@ class Worker:
             leases=self.store.leases,
             lease_seconds=settings.lease_seconds,
             link=link,
+            holdings=self._holdings,
             dispatch=self._dispatch,
         )
         self._heartbeat = Heartbeat(
@@ -179,7 +186,7 @@ class Worker:
                 asyncio.create_task(stage, name=name)
                 for name, stage in (
                     ("settlement", self._settlement.run()),
-                    ("deadlines", self._dispatch.watch()),
+                    ("deadlines", self._deadlines.run()),
                     ("leases", self._lease_keeper.run()),
                     ("mailbox", self._mailbox.run()),
                     ("heartbeat", self._heartbeat.run()),
@@ -198,7 +205,7 @@ class Worker:
             await cancelled(stages)
             await self._executors.stop_now()
             if self._telemetry:
-                self._dispatch.give_up_telling()
+                self._holdings.give_up_telling()
                 self._telemetry.worker_stopped()
                 await self._telemetry.close()
             await self.store.aclose()
@@ -297,8 +304,8 @@ class Worker:
         }
 
     def _on_settled(self, verdict: Verdict, answer: SettleAnswer | None) -> None:
-        self.tally.settled(verdict, answer, lambda: self._dispatch.trace_ids(verdict))
-        self._dispatch.settled(verdict, answer)
+        self.tally.settled(verdict, answer, lambda: self._holdings.trace_ids(verdict))
+        self._holdings.settled(verdict, answer)
         self._intake.room_appeared()
 
     def _view(self) -> WorkerView:
