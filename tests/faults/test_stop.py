@@ -46,7 +46,7 @@ async def test_a_second_signal_does_not_wait_for_the_grace_period(rig: Rig) -> N
     await rig.running(job_id)
 
     worker.send(signal.SIGTERM)
-    await eventually(lambda: worker.lines("Stopping: 1 jobs"), 5, "the first signal's effect")
+    await eventually(lambda: worker.lines("Stopping: 1 job is"), 5, "the first signal's effect")
     assert await worker.stop(within_seconds=5) == 0
 
     assert await rig.statuses([job_id]) == {job_id: "PENDING"}
