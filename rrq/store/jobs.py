@@ -243,7 +243,7 @@ def _status(job_id: str, status: bytes) -> JobStatus:
 
 
 def described(job: NewJob) -> list[str | bytes | int | float]:
-    """A job as the steps that enqueue take it: see `lua/_enqueue.lua`."""
+    """A job as the steps that enqueue take it: see `lua/_new_job.lua`."""
     return [
         job.job_id,
         job.queue,

@@ -23,7 +23,11 @@ end
 
 -- A due time or expiry as a score: three decimals keep the microseconds, and with them the order
 -- in which jobs of the same millisecond were enqueued.
-local function score(ms) return string.format('%.3f', ms) end
+local last_scored, last_score
+local function score(ms)
+  if ms ~= last_scored then last_scored, last_score = ms, string.format('%.3f', ms) end
+  return last_score
+end
 
 -- The last moment that RFC 3339 can name; whatever is asked to be later happens then.
 local LAST_MS = 253402300799999
@@ -61,11 +65,12 @@ local function iso_second(seconds)
     math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60)
 end
 
--- Most times that a step writes are of the same second.
-local last_second, last_second_text
+-- Most times that a step writes are of the same second, and many are the same.
+local last_second, last_second_text, last_written, last_text
 
 -- Milliseconds since the epoch as RFC 3339 in UTC.
 local function iso(ms)
+  if ms == last_written then return last_text end
   -- Split before rounding: microseconds since the epoch are too many digits for a double.
   local whole_ms = math.floor(ms)
   local rest_micros = math.floor((ms - whole_ms) * 1000 + 0.5)
@@ -75,5 +80,6 @@ local function iso(ms)
     last_second, last_second_text = seconds, iso_second(seconds)
   end
   local micros = (whole_ms - seconds * 1000) * 1000 + rest_micros
-  return string.format('%s.%06dZ', last_second_text, micros)
+  last_written, last_text = ms, string.format('%s.%06dZ', last_second_text, micros)
+  return last_text
 end

@@ -16,7 +16,9 @@ local ended_at = string.format('%.0f ', math.floor(now))
 -- Note the end of a job that is kept for `ttl_seconds`, 0 for ever: then it stays in the history
 -- for as long as anything does.
 local function remember_end(id, status, queue, function_name, ttl_seconds)
-  local ended = tally_of(queue, function_name).ended
+  local tally = tally_of(queue, function_name)
+  local ended = tally.ended or {}
+  tally.ended = ended
   local one = ended[status]
   if not one then
     one = {ttl_seconds = 0}
@@ -58,7 +60,7 @@ end
 local function write_history()
   for queue, of_queue in pairs(tallies) do
     for function_name, tally in pairs(of_queue) do
-      for status, ids in pairs(tally.ended) do
+      for status, ids in pairs(tally.ended or {}) do
         local stretch = current_stretch(status, account_of('queue', queue).name,
           account_of('function', function_name).name)
         local key = root .. 'history:ended:' .. minute .. ':' .. stretch

@@ -1,9 +1,9 @@
---! use _wake _tally _history _end _enqueue
+--! use _wake _tally _new_job _history _end _enqueue
 -- cron: enqueue a cron job for a slot, unless that slot was already taken.
 --
 -- KEYS[1]  the root
 -- ARGV     default DLQ, the cron job's name, its schedule, the slot (ms), grace_ms,
---          misfire (skip|run), then the job as `_enqueue.lua` describes it
+--          misfire (skip|run), then the job as `_new_job.lua` describes it
 -- Returns  {'queued' or 'duplicate', job id}, or one of
 --            {'registered'}  seen for the first time, or with a new schedule: from now on
 --            {'taken'}       another worker, or an earlier call, had this slot

@@ -1,41 +1,11 @@
 -- Putting one job into its queue, with every rule about ids and unique keys. A step that uses
--- this has the default DLQ in ARGV[1], and describes a job in ARGV, from some index on, as
---
---   id, queue (bare), timing ('in' or 'at'), timing_ms, unique_key ('' for none), unique_ttl_ms,
---   on_conflict (skip|raise|defer|replace), nonce ('' when the id was generated for this call),
---   count of fields, then that many pairs of field and value
+-- this has the default DLQ in ARGV[1], and jobs as `_new_job.lua` reads them.
 
 local default_dlq = ARGV[1]
-
--- Read a job's description; returns it and the index behind it. `place` is its place among the
--- jobs of one call, from 0: they keep their order, and stay ahead of the next call's, for each
--- takes longer to write than the microsecond that it is due after the one before.
-local function read_job(index, place)
-  local job = {
-    id = ARGV[index], queue = ARGV[index + 1], timing = ARGV[index + 2],
-    timing_ms = tonumber(ARGV[index + 3]), unique_key = ARGV[index + 4],
-    unique_ttl_ms = tonumber(ARGV[index + 5]), on_conflict = ARGV[index + 6],
-    nonce = ARGV[index + 7], fields = {},
-  }
-  local first, count = index + 9, 2 * tonumber(ARGV[index + 8])
-  for f = 1, count do job.fields[f] = ARGV[first + f - 1] end
-  for f = 1, count, 2 do
-    if job.fields[f] == 'function_name' then job.function_name = job.fields[f + 1] break end
-  end
-  job.due = due_time(job.timing == 'at' and job.timing_ms or now + job.timing_ms + place * 0.001)
-  return job, first + count
-end
 
 local function lock_key(job) return root .. 'lock:unique:' .. job.unique_key end
 
 local function is_running(id) return redis.call('ZSCORE', leases, id) end
-
--- An id that was made for this call exists only if this call was already carried out; an id that
--- the caller chose says so by the nonce.
-local function was_carried_out(job)
-  if job.nonce == '' then return redis.call('EXISTS', job_key(job.id)) == 1 end
-  return redis.call('HGET', job_key(job.id), 'enqueue_nonce') == job.nonce
-end
 
 local function refusal(job, taken)
   if job.nonce == '' and job.unique_key == '' then return nil end
@@ -46,11 +16,6 @@ local function refusal(job, taken)
     if holder and holder ~= job.id and job.on_conflict == 'raise' then return 'duplicate', holder end
     taken[job.unique_key] = holder or job.id
   end
-end
-
-local function queue_of(id)
-  local name = redis.call('HGET', job_key(id), 'queue_name')
-  return name and bare(name, queue_root)
 end
 
 -- Whether it may get a new definition: a running one may not, even if somebody queued it again.
@@ -83,34 +48,6 @@ local function clear(job, id)
   end
 end
 
-local known_queues = {}
-
-local function make_known(queue)
-  if known_queues[queue] then return end
-  redis.call('SADD', root .. 'queues', queue)
-  known_queues[queue] = true
-end
-
-local function write(job)
-  local key = job_key(job.id)
-  local fields = job.fields
-  local n = #fields
-  local own = {'id', job.id, 'status', 'PENDING', 'current_retries', '0', 'result', 'null',
-    'enqueue_time', iso(now), 'next_scheduled_run_time', iso(job.due)}
-  for f = 1, #own do fields[n + f] = own[f] end
-  n = #fields
-  if job.unique_key ~= '' then
-    fields[n + 1], fields[n + 2] = 'job_unique_key', job.unique_key
-    n = n + 2
-  end
-  if job.nonce ~= '' then fields[n + 1], fields[n + 2] = 'enqueue_nonce', job.nonce end
-  redis.call('HSET', key, unpack(fields))
-  make_known(job.queue)
-  put_in_queue(job.queue, job.id, job.due)
-  tally(job.queue, job.function_name or '', 'enqueued')
-  return {'queued', job.id, score(job.due)}
-end
-
 local function hold(job)
   -- The key covers the wait for a deferred start as well.
   local ttl = job.unique_ttl_ms + math.max(0, job.due - now)
@@ -133,12 +70,6 @@ local function mark_of(job) return job.nonce ~= '' and job.nonce or job.id end
 
 local function was_written_to(job, id)
   return redis.call('HGET', job_key(id), 'enqueue_nonce') == mark_of(job)
-end
-
-local function repeated(id)
-  local queue = queue_of(id)
-  local due = queue and redis.call('ZSCORE', queue_root .. queue, id)
-  return {'repeated', id, due or score(now)}
 end
 
 -- Give a waiting job the new definition and due time, under the id that it has.

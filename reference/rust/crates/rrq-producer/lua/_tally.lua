@@ -16,6 +16,7 @@ local MAX_NAMES, MAX_NAME_BYTES, OTHERS = 1000, 200, '(others)'
 local MINUTE_KEPT_SECONDS, TOTAL_KEPT_SECONDS = 2 * 3600, 30 * 86400
 
 local minute = math.floor(now / 60000)
+local minute_root = root .. 'stats:minute:' .. minute .. ':'
 local tallies = {}
 
 -- What is counted here of a function's jobs in a queue: events by kind, times by bucket.
@@ -27,7 +28,7 @@ local function tally_of(queue, function_name)
   end
   local one = of_queue[function_name]
   if not one then
-    one = {events = {}, wait_us = 0, wait = {}, run_us = 0, run = {}, ended = {}}
+    one = {events = {}}
     of_queue[function_name] = one
   end
   return one
@@ -47,17 +48,24 @@ local function bucket_of(ms)
   return math.min(64, 1 + math.floor(math.log(ms) * 2.8853900817779268)) -- 2 / ln 2
 end
 
+local function tally_time(one, what, ms)
+  local times = one[what]
+  if not times then
+    times = {sum_us = 0, counts = {}}
+    one[what] = times
+  end
+  local bucket = bucket_of(ms)
+  times.sum_us = times.sum_us + ms * 1000
+  times.counts[bucket] = (times.counts[bucket] or 0) + 1
+end
+
 local function tally_wait(queue, function_name, ms)
   if not (ms > 0) then ms = 0 end
-  local one, bucket = tally_of(queue, function_name), bucket_of(ms)
-  one.wait_us = one.wait_us + ms * 1000
-  one.wait[bucket] = (one.wait[bucket] or 0) + 1
+  tally_time(tally_of(queue, function_name), 'wait', ms)
 end
 
 local function tally_run(queue, function_name, ms)
-  local one, bucket = tally_of(queue, function_name), bucket_of(ms)
-  one.run_us = one.run_us + ms * 1000
-  one.run[bucket] = (one.run[bucket] or 0) + 1
+  tally_time(tally_of(queue, function_name), 'run', ms)
 end
 
 local function cardinality(key)
@@ -86,7 +94,7 @@ local function account_of(kind, name)
   if last or has_place(names, name) then
     local is_new = type(last) ~= 'string' or tonumber(last) < minute
     known[name] = {name = name, is_new_minute = is_new, total = root .. 'stats:' .. kind .. ':' .. name,
-      bucket = root .. 'stats:minute:' .. minute .. ':' .. kind .. ':' .. name}
+      bucket = minute_root .. kind .. ':' .. name}
   else
     known[name] = account_of(kind, OTHERS)
   end
@@ -106,10 +114,10 @@ local function open_minute(kind, account)
   end
 end
 
-local function write_times(bucket, what, sum_us, counts)
-  if next(counts) == nil then return end
-  redis.pcall('HINCRBY', bucket, what .. '_us', math.floor(sum_us + 0.5))
-  for n, count in pairs(counts) do redis.pcall('HINCRBY', bucket, what .. ':' .. n, count) end
+local function write_times(bucket, what, times)
+  if not times then return end
+  redis.pcall('HINCRBY', bucket, what .. '_us', math.floor(times.sum_us + 0.5))
+  for n, count in pairs(times.counts) do redis.pcall('HINCRBY', bucket, what .. ':' .. n, count) end
 end
 
 local function write_tally(kind, account, one)
@@ -117,8 +125,8 @@ local function write_tally(kind, account, one)
     redis.pcall('HINCRBY', account.total, event, count)
     redis.pcall('HINCRBY', account.bucket, event, count)
   end
-  write_times(account.bucket, 'wait', one.wait_us, one.wait)
-  write_times(account.bucket, 'run', one.run_us, one.run)
+  write_times(account.bucket, 'wait', one.wait)
+  write_times(account.bucket, 'run', one.run)
   if account.is_new_minute then open_minute(kind, account) end
 end
 
