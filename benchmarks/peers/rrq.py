@@ -9,9 +9,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from peers import work
 from rrq import JobRegistry, JobRequest, PythonExecutorSettings, RRQClient, RRQSettings
 
+# The worker and its executors find uvloop by themselves.
+uvloop.install()
 DSN = f"{work.REDIS}/0"
 
 
