@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def test_a_scenario_has_a_thousand_jobs_unless_told_otherwise() -> None:
 def test_an_executor_in_rust_that_was_never_built_is_told_what_to_do(tmp_path: Path) -> None:
     script = Path(shutil.copy(SCRIPT, tmp_path))
 
-    ran = run("--scenario", "rust", "--no-build-rust", script=script)
+    ran = run("--scenario", "rust", "--no-build-rust", script=script, CARGO_TARGET_DIR=tmp_path)
 
     assert ran.returncode == 1
     assert "leave out --no-build-rust, and it is built" in ran.stderr
@@ -73,7 +74,10 @@ def test_a_result_that_is_not_as_it_must_be_is_told_and_fails_the_run(
     assert redis.Redis.from_url(redis_dsn).get("mine") == b"kept"
 
 
-def run(*options: str, script: Path = SCRIPT) -> subprocess.CompletedProcess[str]:
+def run(
+    *options: str, script: Path = SCRIPT, **variables: Path
+) -> subprocess.CompletedProcess[str]:
     """Run the script to its end."""
     command = [sys.executable, str(script), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
