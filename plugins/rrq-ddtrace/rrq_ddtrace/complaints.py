@@ -43,8 +43,8 @@ class _OneLine(logging.Filter):
         if record.exc_info and record.exc_info[1] is not None:
             why = f"{why}: {record.exc_info[1]!r}"
         record.msg = (
-            "Datadog's agent takes no traces, jobs go on: %.500s. Is it running there? "
-            "DD_TRACE_AGENT_URL says where it is"
+            "Datadog's agent takes no traces, jobs go on. Is it running? DD_TRACE_AGENT_URL says "
+            "where. (%.400s)"
         )
         record.args = (why,)
         record.exc_info = record.exc_text = None

@@ -169,7 +169,7 @@ def test_the_line_says_where_the_agent_was_looked_for_and_what_to_do(
     ]
     assert missing.url in line
     assert "jobs go on" in line
-    assert "DD_TRACE_AGENT_URL says where it is" in line
+    assert "DD_TRACE_AGENT_URL says where" in line
 
 
 class _SilentAgent:

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from rrq.exc import ConfigError
+from rrq_logfire.complaints import complain_briefly
 
 if TYPE_CHECKING:
     from rrq.telemetry import Role
@@ -53,8 +54,8 @@ def set_up(config: LogfireConfig, role: Role) -> None:
     Raises:
         ConfigError: it cannot be configured so; the message says why.
     """
-    if role == "orchestrator":
-        _log_warnings_of_logfire()
+    _log_warnings_of_logfire()
+    complain_briefly(os.environ)
     try:
         _call_in_daemon_thread(lambda: _configure(config, role, os.environ))
     except ValueError as error:
@@ -121,8 +122,8 @@ def _call_in_daemon_thread(call: Callable[[], None]) -> None:
 
 
 def _log_warnings_of_logfire() -> None:
-    """That a token is wrong, or no server there, is told by a warning: in a worker it belongs
-    into the log, in one line."""
+    """That a token is wrong, or no server there, is told by a warning: it belongs into the log, in
+    one line."""
     shown = warnings.showwarning
 
     def show(
@@ -134,7 +135,7 @@ def _log_warnings_of_logfire() -> None:
         line: str | None = None,
     ) -> None:
         if "logfire" in Path(filename).parts:
-            logger.warning("%.500s", message)
+            logging.getLogger("logfire").warning("%.500s", message)
         else:
             shown(message, category, filename, lineno, file, line)
 

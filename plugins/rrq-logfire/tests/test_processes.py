@@ -177,7 +177,8 @@ def test_a_server_that_is_down_costs_a_worker_one_line_of_its_log(place: Place) 
     ended = place.run("python", "worker.py", LOGFIRE_BASE_URL="http://127.0.0.1:1")
 
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("Logfire API is unreachable")
+    assert line.startswith("http://127.0.0.1:1 takes no spans, jobs go on.")
+    assert "Logfire API is unreachable" in line
 
 
 def test_a_wrong_variable_is_named_before_the_worker_starts(place: Place) -> None:
