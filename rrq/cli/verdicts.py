@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rrq.cli import render
+from rrq.wording import counted
 
 if TYPE_CHECKING:
     from rrq.conformance.report import Line, Point, Report
@@ -42,8 +43,9 @@ def show(report: Report, *, json: bool, verbose: bool) -> None:
             print()
             render.table(["point", "from", "line"], lines)
         render.note(
-            f"{report.count('holds')} hold, {report.count('absent')} are optional and absent, "
-            f"{report.count('wrong')} are wrong."
+            f"{counted(report.count('holds'), 'holds', 'hold')}, "
+            f"{counted(report.count('absent'), 'is', 'are')} absent (optional, or not tried), "
+            f"{counted(report.count('wrong'), 'is', 'are')} wrong."
         )
     if not report.is_good:
         raise typer.Exit(1)

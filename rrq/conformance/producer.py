@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,6 +85,9 @@ def check_producer(
         *_order(written, writes),
         _waking(was_woken),
     ]
+    if written.is_empty:
+        note = "not tried: nothing was written"
+        points[1:] = [replace(one, status="absent", note=note) for one in points[1:]]
     return Report(command=command, points=points)
 
 
@@ -105,7 +108,8 @@ def _run(command: Sequence[str], dsn: str, client: Any, limit_seconds: float) ->
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise RRQError(f"{command[0]!r} cannot be started: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise RRQError(f"{command[0]!r} cannot be started: {why}") from None
     status: int | None = None
     try:
         printed, _ = process.communicate(timeout=limit_seconds)

@@ -277,7 +277,7 @@ def test_the_command_tells_what_is_wrong_with_the_lines_that_show_it() -> None:
         [version, "executor"],
     ]
     assert '"protocol_version":"2"' in lines
-    assert ran.stderr == "2 hold, 0 are optional and absent, 1 is wrong.\n"
+    assert ran.stderr == "2 hold, 0 are absent (optional, or not tried), 1 is wrong.\n"
 
 
 def test_a_word_that_is_in_no_points_name_is_wrong_usage() -> None:

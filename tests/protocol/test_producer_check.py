@@ -115,6 +115,15 @@ def test_a_plain_producer_is_right_without_what_is_optional(
     }
 
 
+def test_the_jobs_of_a_producer_that_wrote_nothing_are_not_judged(
+    reports: dict[str, Report],
+) -> None:
+    found = reports["another database"]
+
+    assert {point.status for point in found.points[1:]} == {"absent"}
+    assert {point.note for point in found.points[1:]} == {"not tried: nothing was written"}
+
+
 @pytest.mark.parametrize("way", WRONG)
 def test_a_wrong_producer_is_caught_by_what_it_wrote(way: str, reports: dict[str, Report]) -> None:
     point, part = WRONG[way]
