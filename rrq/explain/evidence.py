@@ -110,13 +110,19 @@ class HolderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob:
-    """A job that runs somewhere; `queue` is its bare name."""
+    """A job that runs somewhere.
+
+    Attributes:
+        queue: its bare name.
+        runs_alone: whether the next loss would be one too many: it has a process for itself.
+    """
 
     job_id: str
     worker_id: str
     function_name: str
     queue: str
     started_at: datetime | None = None
+    runs_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

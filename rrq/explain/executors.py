@@ -26,6 +26,8 @@ def executors(evidence: Evidence) -> Iterator[Reason]:
         yield _down(able)
     elif is_due(evidence) and (is_turned_away(evidence) or _are_full(evidence, able)):
         yield _full(evidence, able)
+    elif is_due(evidence) and (alone := _alone(evidence, able)):
+        yield _beside(evidence, alone)
     if is_due(evidence) and evidence.queue.ahead:
         yield Reason(
             "jobs_ahead",
@@ -150,6 +152,31 @@ def _full(evidence: Evidence, able: Sequence[tuple[Serving, ExecutorState | None
         f"Executor {named(names)} is full on {counted(len(able), 'worker')}, with "
         f"{counted(len(jobs), 'job')}{those}.{_first_served(evidence)}",
         Remedy("Wait, start another worker, or look at what runs:", ("job", "active", *where)),
+    )
+
+
+def _alone(
+    evidence: Evidence, able: Sequence[tuple[Serving, ExecutorState | None]]
+) -> list[RunningJob]:
+    """The jobs that run alone, if there is one at every worker that claims."""
+    found: list[RunningJob] = []
+    for worker, state in able:
+        there = evidence.running_at(worker, state.name if state else None)
+        alone = next((job for job in there if job.runs_alone), None)
+        if alone:
+            found.append(alone)
+        elif not worker.is_stuck:
+            return []
+    return found
+
+
+def _beside(evidence: Evidence, alone: Sequence[RunningJob]) -> Reason:
+    jobs = named([f"{_described(evidence, job)} on worker {job.worker_id}" for job in alone])
+    return Reason(
+        "executors_full",
+        f"What was lost too often to be trusted has a process for itself: {jobs}. Others start "
+        "when it has ended, or when another process has room.",
+        Remedy("Wait, start another worker, or look at what runs:", ("job", "active")),
     )
 
 

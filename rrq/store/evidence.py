@@ -111,7 +111,7 @@ class Evidences:
                 serving_from_health(text(worker_id), health) for worker_id, _, health in workers[1:]
             ),
             workers_alive=workers[0],
-            running=tuple(_running(one) for one in running[1:]),
+            running=tuple(self._running(one) for one in running[1:]),
             running_in_all=running[0],
             dlq=text(dead[0]),
             is_dead_letter=dead[1] == b"1",
@@ -131,7 +131,6 @@ class Evidences:
         if texts["status"] is not None and texts["status"] not in JobStatus.__members__:
             unreadable.append("status")
         queue = texts["queue_name"]
-        lost_count = int(numbers["lost_count"] or 0)
         return JobFacts(
             function_name=texts["function_name"],
             status=texts["status"],
@@ -145,8 +144,8 @@ class Evidences:
             timeout_seconds=(
                 numbers["job_timeout_seconds"] or self._settings.default_job_timeout_seconds
             ),
-            lost_count=lost_count,
-            runs_alone=lost_count >= max(1, self._settings.max_lost),
+            lost_count=int(numbers["lost_count"] or 0),
+            runs_alone=self._runs_alone(numbers["lost_count"]),
             unique_key=texts["job_unique_key"],
             worker_id=texts["worker_id"],
             cancel_requested_at=times["cancel_requested"],
@@ -154,6 +153,20 @@ class Evidences:
             last_error_type=error_type_of(raw["attempts"], texts["last_error"]),
             unreadable=tuple(unreadable),
         )
+
+    def _running(self, reply: Sequence[bytes]) -> RunningJob:
+        job_id, worker_id, function_name, queue, start_time, lost_count = reply
+        return RunningJob(
+            job_id=text(job_id),
+            worker_id=text(worker_id),
+            function_name=text(function_name),
+            queue=text(queue),
+            started_at=time_of(start_time),
+            runs_alone=self._runs_alone(number_of(lost_count)),
+        )
+
+    def _runs_alone(self, lost_count: float | None) -> bool:
+        return (lost_count or 0) >= max(1, self._settings.max_lost)
 
 
 _ENDED = [status.value for status in JobStatus if status.is_terminal]
@@ -185,17 +198,6 @@ def _holder(reply: Sequence[Any], job_id: str) -> HolderFacts | None:
         function_name=text_of(function_name),
         due_at=_moment(due_ms),
         runs=bool(expiry_ms),
-    )
-
-
-def _running(reply: Sequence[bytes]) -> RunningJob:
-    job_id, worker_id, function_name, queue, start_time = reply
-    return RunningJob(
-        job_id=text(job_id),
-        worker_id=text(worker_id),
-        function_name=text(function_name),
-        queue=text(queue),
-        started_at=time_of(start_time),
     )
 
 

@@ -408,6 +408,21 @@ def test_a_job_that_was_turned_away_for_a_moment_is_due() -> None:
     assert codes(moved) == ["executors_full"]
 
 
+def test_jobs_wait_beside_one_that_runs_alone() -> None:
+    suspect = replace(RUNS[0], runs_alone=True)
+
+    reason = only(replace(WAITING, running=(suspect,), running_in_all=1))
+
+    assert reason.code == "executors_full"
+    assert reason.text.startswith(
+        "What was lost too often to be trusted has a process for itself: "
+    )
+    assert "r10 (sum of queue urgent, 10 s) on worker w1. Others start when" in reason.text
+    others = replace(WORKER, worker_id="w2")
+    free = replace(WAITING, running=(suspect,), running_in_all=1, workers=(WORKER, others))
+    assert codes(replace(free, workers_alive=2)) == ["starting"]
+
+
 def test_an_executor_without_a_process_is_down() -> None:
     down = with_executor(WAITING, processes=0, capacity=0, restarts=7, last_error="exit code 3")
 

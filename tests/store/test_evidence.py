@@ -59,8 +59,19 @@ async def test_a_leased_job_is_found_with_its_lease(driver: Driver) -> None:
     assert [(one.job_id, one.worker_id, one.queue) for one in evidence.running] == [
         ("j1", WORKER, "default")
     ]
+    assert not evidence.running[0].runs_alone
     # Nobody has a heartbeat here.
     assert await codes(driver, "j1") == ["worker_gone"]
+
+
+async def test_a_job_that_was_lost_as_often_as_it_may_is_found_to_run_alone(driver: Driver) -> None:
+    await driver.running("j1", lost_count=driver.settings.max_lost)
+
+    evidence = await driver.store.evidence.of("j1")
+
+    assert evidence is not None
+    assert evidence.job.runs_alone
+    assert evidence.running[0].runs_alone
 
 
 async def test_the_holder_of_a_unique_key_is_found_with_its_state(driver: Driver) -> None:

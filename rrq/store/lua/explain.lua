@@ -14,8 +14,8 @@
 --            unique   {key, holder, pttl, its holder's status, queue, worker, function, due_ms if it
 --                     waits, lease expiry if it runs}; no more than the key if nobody holds it
 --            workers  {living, {id, expiry_ms, health}...}
---            running  {running, {id, worker, function, queue, start_time}...}, the leases first that
---                     run out first
+--            running  {running, {id, worker, function, queue, start_time, lost_count}...}, the leases
+--                     first that run out first
 --            dead     {DLQ (bare), '1' if the id is among the newest entries}
 -- Cost: bounded by ARGV and by the constants here; some 2 ms for 500 running jobs.
 
@@ -97,9 +97,9 @@ end
 local function running_jobs()
   local found = {ask('ZCARD', leases) or 0}
   for _, one in ipairs(ask('ZRANGE', leases, 0, max_running - 1) or {}) do
-    local f = job_fields(one, 'worker_id', 'function_name', 'queue_name', 'start_time')
+    local f = job_fields(one, 'worker_id', 'function_name', 'queue_name', 'start_time', 'lost_count')
     found[#found + 1] = {one, f[1] or '', f[2] or '',
-      bare(f[3] and f[3] ~= '' and f[3] or default_queue, queue_root), f[4] or ''}
+      bare(f[3] and f[3] ~= '' and f[3] or default_queue, queue_root), f[4] or '', f[5] or ''}
   end
   return found
 end
