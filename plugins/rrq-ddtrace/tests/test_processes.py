@@ -107,6 +107,7 @@ WORKER = """
     import json
     import os
     import signal
+    import sys
 
     from rrq import telemetry
     from rrq.settings import RRQSettings
@@ -119,7 +120,9 @@ WORKER = """
     finished = []
     finish = Span.finish
     Span.finish = lambda span, *when: finished.append(span) or finish(span, *when)
-    seen = {"handler": signal.getsignal(signal.SIGTERM) == before}
+    seen = {
+        "handler": signal.getsignal(signal.SIGTERM) == before,
+        "patched": sorted(getattr(sys.modules.get("ddtrace._monkey"), "_PATCHED_MODULES", ()))}
     ended = telemetry.FinishedJob(outcome="success", ended_ns=10**18 + 10**6, duration_ms=1.0)
     for name in ("keep", "drop"):
         started = telemetry.StartedJob(
@@ -271,7 +274,7 @@ def test_a_worker_alone_decides_on_sampling_once_by_ddtraces_rules_and_tells_the
         ).stdout
     )
 
-    assert seen["handler"] is True
+    assert (seen["handler"], seen["patched"]) == (True, [])
     for name, priority in (("keep", 1), ("drop", -1)):
         job = seen[name]
         assert job["priority"] == priority

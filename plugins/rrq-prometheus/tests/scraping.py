@@ -12,6 +12,9 @@ from prometheus_client.samples import Sample
 from tests.support.places import Place, Running
 
 HANDLERS = """
+    import asyncio
+    from pathlib import Path
+
     from rrq import JobRegistry, PythonExecutorSettings
     from rrq.exc import RetryJob
 
@@ -22,9 +25,16 @@ HANDLERS = """
         if ctx["job_try"] == 1:
             raise RetryJob("again", defer_seconds=0)
 
+    def spoil(ctx):
+        raise LookupError("out of stock")
+
+    async def linger(ctx):
+        Path("lingering").touch()
+        await asyncio.sleep(60)
+
     registry = JobRegistry()
-    registry.register("buy", buy)
-    registry.register("wobble", wobble)
+    for handler in (buy, wobble, spoil, linger):
+        registry.register(handler.__name__, handler)
     settings = PythonExecutorSettings(job_registry=registry)
 """
 

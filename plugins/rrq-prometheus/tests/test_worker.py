@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from rrq.embedded import EmbeddedRedis
+from rrq.exc import JobFailed
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from tests.support.places import Place, place
@@ -47,9 +48,15 @@ def test_a_worker_tells_its_figures_and_whether_it_is_well(
 
     with SyncRRQClient(RRQSettings(redis_dsn=redis.dsn)) as client:
         for function in ("buy", "buy", "wobble"):
-            job = client.enqueue(function)
-            assert job is not None
-            client.wait(job, timeout=20)
+            client.wait(client.enqueue(function), timeout=20)
+        overdue = client.enqueue("linger", _job_timeout_seconds=1)
+        for job in (client.enqueue("spoil", _max_retries=1), overdue):
+            with pytest.raises(JobFailed):
+                client.wait(job, timeout=20)
+        (place.directory / "lingering").unlink()
+        unwanted = client.enqueue("linger")
+        eventually_blocking((place.directory / "lingering").exists)
+        client.cancel(unwanted)
         client.enqueue("buy", _defer_by=3600)
 
     def of(queue: str, function: str, **more: str) -> tuple[tuple[str, str], ...]:
@@ -59,10 +66,11 @@ def test_a_worker_tells_its_figures_and_whether_it_is_well(
         labels = of("default", function, outcome=outcome)
         return scraped(address).get(("rrq_attempts_total", labels))
 
-    eventually_blocking(lambda: counted("wobble", "success") == 1, 10, "what was counted")
+    eventually_blocking(lambda: counted("linger", "cancelled") == 1, 10, "what was counted")
     figures = scraped(address)
     assert counted("buy", "success") == 2
-    assert counted("wobble", "retry") == 1
+    assert (counted("wobble", "retry"), counted("wobble", "success")) == (1, 1)
+    assert (counted("spoil", "dlq"), counted("linger", "timeout")) == (1, 1)
     assert figures["rrq_job_run_seconds_count", of("default", "buy")] == 2
     assert figures["rrq_job_wait_seconds_count", of("default", "wobble")] == 2
     assert figures["rrq_worker_ready", ()] == 1
