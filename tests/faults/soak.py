@@ -37,6 +37,7 @@ class Account:
     """What a soak came to.
 
     Attributes:
+        blamed: dead letters that were lost too often, though they kill nobody.
         broken: the first promise that was broken, if one was.
     """
 
@@ -50,6 +51,7 @@ class Account:
     runs_cut_off: int = 0
     settled_twice: int = 0
     lost: int = 0
+    blamed: int = 0
     broken: str | None = None
 
     def rows(self) -> list[tuple[str, str, int]]:
@@ -65,6 +67,7 @@ class Account:
             ("runs of handlers", "raised or cut off", self.runs_cut_off),
             ("broken promises", "settled twice", self.settled_twice),
             ("broken promises", "lost", self.lost),
+            ("broken promises", "blamed for another's crash", self.blamed),
         ]
 
 
@@ -118,10 +121,18 @@ async def _take_account(rig: Rig, chaos: Chaos, traffic: Traffic, account: Accou
         account.states = Counter(states.values())
         account.lost = sum(status not in TERMINAL for status in states.values())
         account.settled_twice = sum(len(pasts[job_id].settled) > 1 for job_id in jobs)
+        account.blamed = await _blamed(rig, states)
         account.runs = len(rig.ledger.starts())
         account.runs_cut_off = len(rig.ledger.running())
+    assert account.blamed == 0
     await all_is_accounted_for(rig, jobs)
     await nothing_is_left(rig)
+
+
+async def _blamed(rig: Rig, states: dict[str, str]) -> int:
+    failed = [await rig.job(job_id) for job_id, status in states.items() if status == "FAILED"]
+    lost = [job for job in failed if (job.last_error or "").startswith("Job was lost")]
+    return sum(job.function_name != "killing" for job in lost)
 
 
 def main() -> int:
