@@ -28,6 +28,9 @@ SILENCE_SECONDS = 0.5
 
 READ_BYTES = 256 * 1024
 
+ENDLESS_BYTES = 4 * MAX_MESSAGE_BYTES
+"""So far a line is read that is too long, to tell whose answer it is."""
+
 
 class CheckedProcess:
     """One process of the executor.
@@ -100,7 +103,8 @@ class CheckedProcess:
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
-            raise RRQError(f"{self._command[0]!r} cannot be started: {error}") from None
+            why = getattr(error, "strerror", None) or error
+            raise RRQError(f"{self._command[0]!r} cannot be started: {why}") from None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._tasks = [
@@ -224,28 +228,40 @@ class CheckedProcess:
     # -- lines from it ------------------------------------------------------------------
 
     async def _read_stdout(self, stream: asyncio.StreamReader) -> None:
-        await self._read(stream, self._take, self._unended)
+        is_whole = await self._read(stream, self._take, self._unended)
         rest = b"".join(self._unended)
-        if rest.strip() and not self._is_ending:
+        if not is_whole:
+            self.faults.append(f"a line does not end after {len(rest)} bytes: {shown(rest)}")
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        elif rest.strip() and not self._is_ending:
             # A worker would not see it.
             self.faults.append(f"its last line has no line feed at its end: {shown(rest)}")
 
     async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
         rest: list[bytes] = []
-        await self._read(stream, self._take_log, rest)
+        while not await self._read(stream, self._take_log, rest):
+            rest.clear()
         if any(rest):
             self._take_log(b"".join(rest))
 
     async def _read(
         self, stream: asyncio.StreamReader, take: Callable[[bytes], None], pieces: list[bytes]
-    ) -> None:
-        """Take each line; `pieces` has what there is of the next one."""
+    ) -> bool:
+        """Take each line; `pieces` has what there is of the next one.
+
+        Returns:
+            True at the end, False if a line has no end in sight.
+        """
         while chunk := await stream.read(READ_BYTES):
             *lines, rest = chunk.split(b"\n")
             for line in lines:
                 take(b"".join([*pieces, line]))
                 pieces.clear()
             pieces.append(rest)
+            if len(pieces) * READ_BYTES > ENDLESS_BYTES and sum(map(len, pieces)) > ENDLESS_BYTES:
+                return False
+        return True
 
     def _take_log(self, line: bytes) -> None:
         self._write_down(Line("stderr", shown(line)))

@@ -95,6 +95,7 @@ ALONE: dict[str, dict[str, str]] = {
     "forgets_the_last_line_feed": {
         "at the end of stdin it ends, a request under way": "no line feed at its end, so no worker"
     },
+    "never_ends_a_line": {FIRST: "is not answered: ", LAST: "a line does not end after"},
     "prints_dots": {FIRST: "is not answered within", LAST: "a line is no message"},
     "writes_latin_1": {"values come back as they were sent": "its answer is no outcome ('utf-8'"},
     "writes_as_the_locale_says": {

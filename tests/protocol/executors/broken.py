@@ -200,6 +200,14 @@ def forgets_the_last_line_feed() -> None:
     executor.send = lambda message: write(as_line(message) + (b"" if at_end else b"\n"))
 
 
+def never_ends_a_line() -> None:
+    async def pour(request: Any) -> Any:
+        while True:
+            executor.protocol.write(b"x" * 2**20)
+
+    executor.carry_out = pour
+
+
 def prints_dots() -> None:
     executor.send = lambda message: write(b"." + as_line(message) + b"\n")
 
