@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from rrq.conformance.executor_answer import Answer, Expectation, WrongPoint
+from rrq.conformance.executor_lines import LineReader
 from rrq.conformance.report import Line, shown
 from rrq.conformance.sameness import parse
 from rrq.exc import RRQError
@@ -25,11 +26,6 @@ from rrq.protocol import (
 
 SILENCE_SECONDS = 0.5
 """How long a process that need not say hello is waited for."""
-
-READ_BYTES = 256 * 1024
-
-ENDLESS_BYTES = 4 * MAX_MESSAGE_BYTES
-"""So far a line is read that is too long, to tell whose answer it is."""
 
 
 class CheckedProcess:
@@ -74,7 +70,6 @@ class CheckedProcess:
         self.has_spoken = False
         self.was_told_features = features is not None
         self.stray_progress: list[str] = []
-        self._unended: list[bytes] = []
         self._is_ending = False
         self._spoke = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -107,9 +102,11 @@ class CheckedProcess:
             raise RRQError(f"{self._command[0]!r} cannot be started: {why}") from None
         assert self._process.stdout is not None
         assert self._process.stderr is not None
+        self._stdout = LineReader(self._process.stdout, self._take)
+        stderr = LineReader(self._process.stderr, self._take_log)
         self._tasks = [
-            asyncio.create_task(self._read_stdout(self._process.stdout)),
-            asyncio.create_task(self._read_stderr(self._process.stderr)),
+            asyncio.create_task(self._read_stdout()),
+            asyncio.create_task(self._read_stderr(stderr)),
         ]
         spoke = asyncio.create_task(self._spoke.wait())
         await asyncio.wait(
@@ -147,7 +144,7 @@ class CheckedProcess:
             raise WrongPoint("it ended, but a process that it started goes on")
         if status < 0:
             raise WrongPoint(f"it does not end by itself, but by {signal.Signals(-status).name}")
-        if rest := b"".join(self._unended).strip():
+        if rest := self._stdout.unended.strip():
             raise WrongPoint(
                 f"its last line has no line feed at its end, so no worker reads it: {shown(rest)}"
             )
@@ -211,7 +208,7 @@ class CheckedProcess:
         await asyncio.wait(waits, timeout=limit_seconds, return_when=asyncio.FIRST_COMPLETED)
         if expectation.answer.done():
             return expectation.answer.result()
-        name, rest = shown(expectation.job_ids[0]), b"".join(self._unended)
+        name, rest = shown(expectation.job_ids[0]), self._stdout.unended
         if self._tasks[0].done():
             raise WrongPoint(await self._epitaph(f"{name} is not answered"))
         told = f"; what it printed has no line feed at its end: {shown(rest)}" if rest else ""
@@ -227,9 +224,9 @@ class CheckedProcess:
 
     # -- lines from it ------------------------------------------------------------------
 
-    async def _read_stdout(self, stream: asyncio.StreamReader) -> None:
-        is_whole = await self._read(stream, self._take, self._unended)
-        rest = b"".join(self._unended)
+    async def _read_stdout(self) -> None:
+        is_whole = await self._stdout.read()
+        rest = self._stdout.unended
         if not is_whole:
             self.faults.append(f"a line does not end after {len(rest)} bytes: {shown(rest)}")
             with suppress(ProcessLookupError, PermissionError):
@@ -238,30 +235,11 @@ class CheckedProcess:
             # A worker would not see it.
             self.faults.append(f"its last line has no line feed at its end: {shown(rest)}")
 
-    async def _read_stderr(self, stream: asyncio.StreamReader) -> None:
-        rest: list[bytes] = []
-        while not await self._read(stream, self._take_log, rest):
-            rest.clear()
-        if any(rest):
-            self._take_log(b"".join(rest))
-
-    async def _read(
-        self, stream: asyncio.StreamReader, take: Callable[[bytes], None], pieces: list[bytes]
-    ) -> bool:
-        """Take each line; `pieces` has what there is of the next one.
-
-        Returns:
-            True at the end, False if a line has no end in sight.
-        """
-        while chunk := await stream.read(READ_BYTES):
-            *lines, rest = chunk.split(b"\n")
-            for line in lines:
-                take(b"".join([*pieces, line]))
-                pieces.clear()
-            pieces.append(rest)
-            if len(pieces) * READ_BYTES > ENDLESS_BYTES and sum(map(len, pieces)) > ENDLESS_BYTES:
-                return False
-        return True
+    async def _read_stderr(self, stderr: LineReader) -> None:
+        while not await stderr.read():
+            stderr.forget()
+        if stderr.unended:
+            self._take_log(stderr.unended)
 
     def _take_log(self, line: bytes) -> None:
         self._write_down(Line("stderr", shown(line)))
