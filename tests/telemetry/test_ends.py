@@ -21,13 +21,22 @@ from tests.support.waiting import eventually_blocking
 receiver: Any = import_module("plugins.rrq-otel.tests.receiver")
 
 HANDLERS = """
+    import asyncio
+    from pathlib import Path
+
     from rrq import JobRegistry, PythonExecutorSettings
 
     def brew(ctx):
         return 1
 
+    async def steep(ctx):
+        if not Path("steeping").exists():
+            Path("steeping").touch()
+            await asyncio.sleep(60)
+
     registry = JobRegistry()
     registry.register("brew", brew)
+    registry.register("steep", steep)
     settings = PythonExecutorSettings(job_registry=registry)
 """
 
@@ -48,6 +57,7 @@ def worker(place: Place, settings: RRQSettings, collector: Any) -> Running:
         f"""
         [rrq]
         redis_dsn = "{settings.redis_dsn}"
+        worker_shutdown_grace_period_seconds = 0.1
         plugins.disabled = ["ddtrace", "logfire", "prometheus"]
 
         [rrq.executors.python]
@@ -56,6 +66,10 @@ def worker(place: Place, settings: RRQSettings, collector: Any) -> Running:
         pool_size = 1
         """,
     )
+    return _started(place, collector)
+
+
+def _started(place: Place, collector: Any) -> Running:
     later = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
     return place.start("rrq", "worker", "run", **collector.environment(**later))
 
@@ -84,6 +98,25 @@ def test_sigterm_to_an_executor_sends_what_it_holds(
     eventually_blocking(lambda: collector.of_job(job_id, "rrq.executor"), 10, "its span")
     assert collector.of_job(job_id, "rrq.job") == []
     worker.stop()
+
+
+def test_a_job_that_a_stopping_worker_releases_is_told_of_and_linked_to_by_its_next_run(
+    place: Place, worker: Running, settings: RRQSettings, collector: Any
+) -> None:
+    with SyncRRQClient(settings) as client:
+        job = client.enqueue("steep")
+        eventually_blocking((place.directory / "steeping").exists, 30, "the first run")
+        worker.stop()
+        next_worker = _started(place, collector)
+        client.wait(job, timeout=30)
+        next_worker.stop()
+
+    released, done = collector.of_job(job.id, "rrq.job")
+    assert [span.attributes["rrq.outcome"] for span in (released, done)] == ["released", "success"]
+    assert (released.event_names, released.status) == (["rrq.release"], "UNSET")
+    assert [span.attributes["rrq.attempt"] for span in (released, done)] == [1, 1]
+    assert done.links == [released.span_id]
+    assert done.trace_id == released.trace_id
 
 
 def _brewed(settings: RRQSettings) -> str:
