@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,12 @@ IDLE_WORKER = "rrq_worker_of_the_check"
 """The worker that seems to sleep, and is to be woken."""
 
 IDLE_MS = 3_600_000
+
+KEPT_BYTES = 64 * 1024
+"""As much of what the program prints, at its end, is kept."""
+
+READING_SECONDS = 5.0
+"""How long the last of it may take to be read, once the program has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +118,28 @@ def _run(command: Sequence[str], dsn: str, client: Any, limit_seconds: float) ->
         why = getattr(error, "strerror", None) or error
         raise RRQError(f"{command[0]!r} cannot be started: {why}") from None
     status: int | None = None
+    printed = bytearray()
+    reader = threading.Thread(target=_keep_the_end, args=(process, printed), daemon=True)
+    reader.start()
     try:
-        printed, _ = process.communicate(timeout=limit_seconds)
-        status = process.returncode
+        status = process.wait(limit_seconds)
     except subprocess.TimeoutExpired:
-        _kill(process)
-        printed, _ = process.communicate()
+        pass
     finally:
         _kill(process)
-    said = [Line("producer", shown(line)) for line in printed.splitlines()]
+    process.wait()
+    reader.join(READING_SECONDS)
+    said = [Line("producer", shown(line)) for line in bytes(printed).splitlines()]
     return _Run(status, tuple(said[-LINES_KEPT:]), begun, _now(client))
+
+
+def _keep_the_end(process: subprocess.Popen[bytes], printed: bytearray) -> None:
+    """Read what a program prints, and keep what may be shown of it."""
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        while chunk := os.read(stdout.fileno(), KEPT_BYTES):
+            printed += chunk
+            del printed[:-KEPT_BYTES]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

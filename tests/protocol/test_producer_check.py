@@ -165,6 +165,13 @@ def test_a_program_that_does_not_end_is_killed(redis_dsn: str) -> None:
     assert [line.text for line in report.points[0].lines] == ["waiting"]
 
 
+def test_of_a_program_that_prints_without_end_the_last_lines_are_kept(redis_dsn: str) -> None:
+    report = check_producer(["yes", "still waiting"], redis_dsn, time_limit_seconds=0.5)
+
+    assert report.points[0].note == "it was killed after 0.5 s"
+    assert report.points[0].lines[0].text == "still waiting"
+
+
 def test_the_command_checks_on_a_redis_of_its_own() -> None:
     words = [sys.executable, "-m", "rrq", "producer", "check", "--json", "--", *REFERENCE]
 
