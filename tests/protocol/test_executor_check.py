@@ -111,6 +111,12 @@ ALONE: dict[str, dict[str, str]] = {
         "many requests get each its own outcome": "",  # what it finds depends on the mixture
         LAST: "a line is no message",
     },
+    "calls_the_cancelled_cancelled": {
+        "a cancelled request stops": "Invalid enum value 'cancelled'"
+    },
+    "asks_for_the_past": {"a handler can ask for another attempt": "retry_after_seconds is -1.0"},
+    "greets_in_version_2": {LAST: "it speaks version 2, not 1"},
+    "offers_no_place": {LAST: "its max_in_flight is less than 1"},
     "lists_other_functions": {"it says hello": "`functions` does not list it: ['resize']"},
     "calls_every_error_not_found": {
         "a failure is an error with its message": "but its hello lists it"

@@ -186,6 +186,30 @@ def crashes_at_the_end() -> None:
     check_handlers.main = crash
 
 
+def calls_the_cancelled_cancelled() -> None:
+    executor.send = lambda message: send(
+        {**message, "status": "cancelled"} if message.get("error_type") == "Cancelled" else message
+    )
+
+
+def asks_for_the_past() -> None:
+    executor.send = lambda message: send(
+        {**message, "retry_after_seconds": -1} if message.get("status") == "retry" else message
+    )
+
+
+def greets_in_version_2() -> None:
+    executor.send = lambda message: send(
+        {**message, "protocol_version": "2"} if message.get("type") == "hello" else message
+    )
+
+
+def offers_no_place() -> None:
+    executor.send = lambda message: send(
+        {**message, "max_in_flight": 0} if message.get("type") == "hello" else message
+    )
+
+
 def lists_other_functions() -> None:
     executor.send = lambda message: send(
         {**message, "functions": ["resize"]} if message.get("type") == "hello" else message
