@@ -93,6 +93,10 @@ class Transport(ABC):
         the transport sees to it that the handler stops, or its process dies, and counts the
         request against `capacity` until then.
 
+        A request with `context.alone` should have a process (or connection) for itself, so that
+        its job pays for no other one's crash, and `capacity` falls accordingly. A transport may
+        refuse it for a while (`ExecutorLost` without penalty), or ignore the field.
+
         Raises:
             ExecutorLost: the executor went away before it answered.
         """

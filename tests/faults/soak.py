@@ -121,7 +121,7 @@ async def _take_account(rig: Rig, chaos: Chaos, traffic: Traffic, account: Accou
         account.states = Counter(states.values())
         account.lost = sum(status not in TERMINAL for status in states.values())
         account.settled_twice = sum(len(pasts[job_id].settled) > 1 for job_id in jobs)
-        account.blamed = await _blamed(rig, states)
+        account.blamed = len(await blamed(rig, states))
         account.runs = len(rig.ledger.starts())
         account.runs_cut_off = len(rig.ledger.running())
     assert account.blamed == 0
@@ -129,10 +129,11 @@ async def _take_account(rig: Rig, chaos: Chaos, traffic: Traffic, account: Accou
     await nothing_is_left(rig)
 
 
-async def _blamed(rig: Rig, states: dict[str, str]) -> int:
+async def blamed(rig: Rig, states: dict[str, str]) -> list[str]:
+    """Those that failed because they were lost too often, though their handlers kill nobody."""
     failed = [await rig.job(job_id) for job_id, status in states.items() if status == "FAILED"]
     lost = [job for job in failed if (job.last_error or "").startswith("Job was lost")]
-    return sum(job.function_name != "killing" for job in lost)
+    return [job.id for job in lost if job.function_name != "killing"]
 
 
 def main() -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.faults.invariants import all_is_accounted_for
 from tests.faults.journal import Journal
+from tests.faults.ledger import Ledger
 from tests.faults.rig import Rig
+from tests.faults.soak import blamed
 
 
 async def enqueued(rig: Rig) -> str:
@@ -72,6 +75,31 @@ async def test_the_account_sees_a_completed_job_that_never_ran(rig: Rig) -> None
 
     with pytest.raises(AssertionError, match="was completed by no run"):
         await all_is_accounted_for(rig, [job_id])
+
+
+def test_the_ledger_knows_who_was_in_the_process_of_a_run(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    told = [
+        ("start", "before", 1), ("end", "before", 1), ("start", "earlier", 1),
+        ("start", "elsewhere", 2), ("start", "it", 1), ("start", "later", 1), ("end", "it", 1),
+        ("start", "after", 1), ("end", "earlier", 1),
+    ]  # fmt: skip
+    lines = [json.dumps([event, job_id, 1, 1, pid, 0.0]) for event, job_id, pid in told]
+    ledger.path.write_text("".join(f"{line}\n" for line in lines))
+
+    assert ledger.neighbours("it") == {"earlier", "later"}
+    assert ledger.neighbours("elsewhere") == set()
+
+
+async def test_the_soak_sees_a_job_that_was_dead_lettered_for_the_crash_of_another(
+    rig: Rig,
+) -> None:
+    innocent, guilty, failed = [await rig.enqueue(name) for name in ("quick", "killing", "failing")]
+    for job_id, error in ((innocent, "Job was lost 6 times"), (guilty, "Job was lost 6 times"),
+                          (failed, "it fails every time")):  # fmt: skip
+        await rig.redis("HSET", f"rrq:job:{job_id}", "status", "FAILED", "last_error", error)
+
+    assert await blamed(rig, await rig.statuses([innocent, guilty, failed])) == [innocent]
 
 
 def test_a_journal_that_ends_in_the_middle_of_a_step_counts_the_whole_ones(tmp_path: Path) -> None:
