@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+
+from tests.support.documents import Document
 
 from .support import REFERENCE, Journey, absent, done, need
 
@@ -32,6 +36,26 @@ def test_it_is_formatted_and_vetted_and_its_own_tests_pass(redis_dsn: str) -> No
 def test_its_spans_have_the_producers_trace_as_parent() -> None:
     done(["go", "vet", "./..."], GO / "oteltracer")
     done(["go", "test", "-p", "1", "./..."], GO / "oteltracer")
+
+
+def test_the_programs_in_its_readme_compile(tmp_path: Path) -> None:
+    # The last line, which is about spans, is in the mixed example.
+    executor, producer, _ = (
+        one.text for one in Document(GO / "README.md").blocks() if one.language == "go"
+    )
+    (tmp_path / "executor.go").write_text(
+        f'package main\nimport ("context"; "log"; "rrq/executor")\n{executor}'
+    )
+    (tmp_path / "producer.go").write_text(
+        'package main\nimport ("context"; "time"; "github.com/redis/go-redis/v9"; "rrq/producer")\n'
+        "func enqueue(ctx context.Context, client *redis.Client) (string, error) {\n"
+        f"{producer}\nreturn id, err\n}}\n"
+    )
+    files = {str(GO / "readme" / one.name): str(one) for one in tmp_path.glob("*.go")}
+    overlay = tmp_path / "overlay.json"
+    overlay.write_text(json.dumps({"Replace": files}))
+
+    done(["go", "build", f"-overlay={overlay}", "-o", os.devnull, "./readme"], GO)
 
 
 def test_its_executor_holds_every_point_of_the_check(tmp_path: Path) -> None:
