@@ -12,11 +12,13 @@ from tests.support.places import Place
 from .mixed_languages import (
     EXAMPLE,
     LANGUAGES,
+    build,
     place_of,
     printed_in_readme,
     shell_lines,
     worker_command,
 )
+from .support import done
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -66,3 +68,10 @@ def test_the_readme_says_what_these_tests_run() -> None:
     assert "./build.sh" in lines
     assert "python producer.py" in lines
     assert (EXAMPLE / "build.sh").stat().st_mode & 0o111
+
+
+def test_the_program_in_go_is_formatted_and_vetted() -> None:
+    build()
+
+    assert done(["gofmt", "-l", "."], EXAMPLE / "go") == ""
+    done(["go", "vet", "./..."], EXAMPLE / "go")

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +23,6 @@ from tests.support.places import Place
 
 from .mixed_languages import EXAMPLE, LANGUAGES, build, place_of, worker_command
 
-receiver: Any = import_module("plugins.rrq-otel.tests.receiver")
 Span = Any
 """A `SeenSpan` of the receiver."""
 
@@ -52,10 +52,17 @@ def seen(
 ) -> Iterator[list[Span]]:
     """Every span that arrived of one run of the example with tracing."""
     rrq_redis_server.flush()
-    with receiver.http_receiver() as collector:
+    with http_receiver() as collector:
         for mixed in place_of(tmp_path_factory.mktemp("mixed")):
             run(mixed, rrq_redis_server.dsn, collector)
             yield collector.spans
+
+
+def http_receiver() -> AbstractContextManager[Any]:
+    """The receiver of rrq-otel's tests; what it imports is too much for who leaves these out."""
+    receiver: Any = import_module("plugins.rrq-otel.tests.receiver")
+    opened: AbstractContextManager[Any] = receiver.http_receiver()
+    return opened
 
 
 def run(mixed: Place, redis_dsn: str, collector: Any) -> None:
@@ -215,7 +222,7 @@ class Executor:
 
 @pytest.mark.parametrize("name", ["rust", "go", "typescript"])
 def test_an_executor_that_gets_a_signal_sends_the_spans_that_it_holds(name: str) -> None:
-    with receiver.http_receiver() as collector:
+    with http_receiver() as collector:
         executor = Executor(name, collector.endpoint)
         assert collector.spans == []
 
