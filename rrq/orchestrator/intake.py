@@ -3,6 +3,9 @@
 A claim that finds nothing due parks the worker in the same atomic step; whoever makes a job due
 afterwards posts a wake-up to its mailbox. A job that was written without RRQ's enqueue step
 wakes nobody: a look at the head of the queues finds it.
+
+A worker that has nothing at all to do sends its next claim ahead, behind the reading of its
+mailbox: Redis carries it out when the wake-up is there, and jobs come with the answer to that.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ from rrq.orchestrator.lane import TURNED_AWAY_MS
 from rrq.orchestrator.redis_link import RedisLink
 from rrq.store.connection import means_wait
 from rrq.store.leases import Claimed
+from rrq.store.line import Line
 from rrq.store.store import JobStore
 from rrq.store.verdict import Verdict
+from rrq.store.workers import MailReader
 
 MAX_CLAIM_JOBS = 100
 PARK_SECONDS = 10.0
@@ -38,6 +43,7 @@ class Intake:
         settle: takes the verdicts on leases that were claimed but never received.
         is_behind: whether settlement has too much to do for more jobs to be claimed.
         burst: end as soon as nothing is due and nothing runs.
+        mail: the worker's mailbox, which somebody else reads; None: no claim is sent ahead.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Intake:
         is_behind: Callable[[], bool],
         poll_seconds: float,
         burst: bool = False,
+        mail: MailReader | None = None,
     ) -> None:
         self._worker_id = worker_id
         self._queues = list(queues)
@@ -62,9 +69,14 @@ class Intake:
         self._is_behind = is_behind
         self._poll_seconds = poll_seconds
         self._burst = burst
+        self._mail = mail
         self._woken = asyncio.Event()
+        self._answered: asyncio.Event | None = None
+        self._alarm: asyncio.Task[None] | None = None
         self._room_appeared = asyncio.Event()
         self._waits_for_room = False
+        self._sleeps = False
+        self._has_mail = False
         self._is_stopping = False
         self._answer_missed = False
         self.last_claimed_at = time.monotonic()
@@ -80,6 +92,7 @@ class Intake:
     def wake(self) -> None:
         """A job may be due: look."""
         self._dispatch.look_now()
+        self._has_mail = True
         self._woken.set()
 
     def room_appeared(self) -> None:
@@ -87,18 +100,23 @@ class Intake:
         # After every job this is asked, and after few of them the answer is yes.
         if self._waits_for_room and self._room() > 0:
             self._room_appeared.set()
-        if self._burst and not self._dispatch.held:
+        if self._dispatch.held:
+            return
+        if self._burst or (self._sleeps and self._waiting_line):
             self._woken.set()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the answer under way has come."""
         self._is_stopping = True
         self._woken.set()
+        if self._answered:
+            self._answered.set()
         self._room_appeared.set()
 
     async def run(self) -> None:
         """Claim until stopped; in a burst, until all that is due has been done."""
         failures = 0
+        parked: Claimed | None = None
         while not self._is_stopping:
             self._woken.clear()
             self._room_appeared.clear()
@@ -114,7 +132,7 @@ class Intake:
             # What is held while Redis looks may go back to its queue right after.
             held_nothing = not (self._dispatch.held or self._answer_missed)
             try:
-                claimed = await self._claim(room)
+                claimed = await self._claim(room, parked)
             except asyncio.CancelledError:
                 self._answer_missed = True
                 raise
@@ -124,9 +142,11 @@ class Intake:
                     logger.error("Jobs cannot be claimed: %s", error)
                 self.last_error = str(error)
                 failures += 1
+                parked = None
                 await self._link.pause(error, failures)
                 continue
             failures = 0
+            parked = None
             if claimed.claims:
                 continue
             if (
@@ -135,17 +155,45 @@ class Intake:
                 and not _some_are_due(claimed, within_ms=TURNED_AWAY_MS)
             ):
                 return
-            await self._sleep(claimed)
+            if self._may_claim_ahead(claimed) or await self._sleep(claimed):
+                parked = claimed
 
     def _room(self) -> int:
         return 0 if self._is_behind() else min(MAX_CLAIM_JOBS, self._dispatch.room())
 
-    async def _claim(self, room: int) -> Claimed:
+    @property
+    def _waiting_line(self) -> Line | None:
+        return self._mail.waiting_line if self._mail else None
+
+    def _may_claim_ahead(self, parked: Claimed) -> bool:
+        """Whether the next claim may be sent before there is a reason for it: what it asks for
+        must still hold when Redis carries it out, so nothing may run here that could end."""
+        is_idle = not (self._burst or self._dispatch.held or self._has_mail)
+        return is_idle and self._waiting_line is not None and not self._is_due(parked)
+
+    async def _claim(self, room: int, parked: Claimed | None = None) -> Claimed:
+        """Claim now, or, if the worker is parked, as soon as there is mail for it."""
         await self.give_back_unreceived()
         rooms = self._dispatch.rooms()
-        claimed = await self._store.leases.claim(
-            self._worker_id, self._queues, room, park_ms=round(PARK_SECONDS * 1000), rooms=rooms
-        )
+        may_wait = parked and not rooms.recall and self._may_claim_ahead(parked)
+        line = self._waiting_line if may_wait else None
+        self._has_mail = False
+        if line and parked:
+            self._answered = asyncio.Event()
+            self._alarm = asyncio.create_task(self._write_to_self(parked, self._answered))
+        try:
+            claimed = await self._store.leases.claim(
+                self._worker_id,
+                self._queues,
+                room,
+                park_ms=round(PARK_SECONDS * 1000),
+                rooms=rooms,
+                line=line,
+            )
+        finally:
+            if answered := self._answered:
+                self._answered = None
+                answered.set()
         self._link.succeeded()
         self.last_claimed_at = self._last_able_at = time.monotonic()
         self.last_error = None
@@ -175,28 +223,48 @@ class Intake:
             )
         self._answer_missed = False
 
-    async def _sleep(self, claimed: Claimed) -> None:
-        """Until woken, the next job is due, a foreign one appears, or it is time to park anew."""
+    async def _sleep(self, claimed: Claimed) -> bool:
+        """Until woken, idle, the next job is due, a foreign one appears, or it is time to park
+        anew; whether the next claim may be sent ahead."""
         if _some_are_due(claimed):
             # Jobs are due, but not for the executors that have room: those have none for a while.
-            return
-        parked_at = time.monotonic()
-        now_ms = claimed.now_ms
-        next_due_ms = claimed.next_due_ms
-        while (age := time.monotonic() - parked_at) < PARK_SECONDS / 2:
-            redis_now_ms = now_ms + age * 1000
+            return False
+        self._sleeps = True
+        try:
+            return await self._until_due(claimed, self._woken) and self._may_claim_ahead(claimed)
+        except (RedisError, OSError) as error:
+            await self._link.pause(error, 1)
+            return False
+        finally:
+            self._sleeps = False
+
+    async def _write_to_self(self, parked: Claimed, answered: asyncio.Event) -> None:
+        """Have a claim that was sent ahead carried out when it is time, though nobody wrote."""
+        # Whatever fails here fails for the claim too, which tells.
+        with contextlib.suppress(RedisError, OSError):
+            await self._until_due(parked, answered)
+            if self._answered is answered:
+                await self._store.workers.post(self._worker_id, "wake")
+
+    async def _until_due(self, parked: Claimed, ended: asyncio.Event) -> bool:
+        """Until it is time to claim; whether it was ended before."""
+        next_due_ms = parked.next_due_ms
+        while (age := time.monotonic() - self.last_claimed_at) < PARK_SECONDS / 2:
+            redis_now_ms = parked.now_ms + age * 1000
             seconds = self._poll_seconds
             if next_due_ms is not None:
                 if next_due_ms <= redis_now_ms:
-                    return
+                    return False
                 seconds = min(seconds, (next_due_ms - redis_now_ms) / 1000)
-            if await _set_within(self._woken, seconds):
-                return
-            try:
-                next_due_ms = await self._store.queues.head_due_ms(self._queues)
-            except (RedisError, OSError) as error:
-                await self._link.pause(error, 1)
-                return
+            if await _set_within(ended, seconds):
+                return True
+            next_due_ms = await self._store.queues.head_due_ms(self._queues)
+        return False
+
+    def _is_due(self, parked: Claimed) -> bool:
+        """Whether it is time to claim again, by Redis' clock."""
+        age = time.monotonic() - self.last_claimed_at
+        return age >= PARK_SECONDS / 2 or _some_are_due(parked, within_ms=age * 1000)
 
 
 def _some_are_due(claimed: Claimed, within_ms: float = 0.0) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rrq.orchestrator.redis_link import RedisLink
-from rrq.store.workers import Workers
+from rrq.store.workers import MailReader
 
 WAIT_SECONDS = 3.0
 SHORT_WAIT_SECONDS = 0.05
@@ -21,13 +21,12 @@ class Mailbox:
     def __init__(
         self,
         *,
-        worker_id: str,
-        workers: Workers,
+        mail: MailReader,
         link: RedisLink,
         wake: Callable[[], None],
         cancel: Callable[[str, int | None], None],
     ) -> None:
-        self._mail = workers.mailbox(worker_id)
+        self._mail = mail
         self._link = link
         self._wake = wake
         self._cancel = cancel

@@ -114,6 +114,7 @@ class Worker:
             telemetry=job_telemetry,
         )
         self._deadlines = Deadlines(self._holdings, self.lanes.values(), self._dispatch)
+        mail = self.store.workers.mailbox(self.worker_id)
         self._intake = Intake(
             worker_id=self.worker_id,
             queues=self.queues,
@@ -124,10 +125,10 @@ class Worker:
             is_behind=lambda: self._settlement.is_behind,
             poll_seconds=settings.default_poll_delay_seconds,
             burst=burst,
+            mail=mail,
         )
         self._mailbox = Mailbox(
-            worker_id=self.worker_id,
-            workers=self.store.workers,
+            mail=mail,
             link=link,
             wake=self._intake.wake,
             cancel=self._dispatch.cancel,

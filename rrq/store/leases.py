@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rrq.settings import RRQSettings
     from rrq.store.keys import Keys
+    from rrq.store.line import Line
     from rrq.store.scripts import Steps
 
 DLQ_TTL_SECONDS = 7 * 86_400
@@ -141,12 +142,16 @@ class Leases:
         *,
         park_ms: int,
         rooms: Rooms = ANY_ROOM,
+        line: Line | None = None,
     ) -> Claimed:
         """Lease up to `room` due jobs of these queues (bare names, the most urgent first), and
         for each executor no more than `rooms` says.
 
         When none is due the worker is parked on them for `park_ms`, and is woken through its
         mailbox.
+
+        Args:
+            line: where to send it, if not with all other steps.
         """
         arguments: list[str | int] = [len(rooms.executors)]
         for one in rooms.executors:
@@ -156,7 +161,8 @@ class Leases:
             arguments += (job.queue, job.job_id, job.due_ms)
         for queue in queues:
             arguments += (queue, rooms.by_queue.get(queue, ""))
-        now_ms, next_due_ms, jobs, dropped, turned_away = await self._steps.call(
+        steps = self._steps.over(line) if line else self._steps
+        now_ms, next_due_ms, jobs, dropped, turned_away = await steps.call(
             "claim",
             worker_id,
             self._lease_ms,

@@ -30,8 +30,14 @@ class Steps:
 
     def __init__(self, redis: Any, prefix: str, line: Line | None = None) -> None:
         # `Any`: redis-py gives `execute_command` no types.
+        self._redis = redis
+        self._prefix = prefix
         self._execute: Any = line.call if line else redis.execute_command
         self._root = f"{prefix}:"
+
+    def over(self, line: Line) -> Steps:
+        """The same steps, sent over another line."""
+        return Steps(self._redis, self._prefix, line)
 
     async def call(self, step: str, *arguments: str | bytes | int | float) -> Any:
         """Carry out one step and give its answer; a server that forgot the script learns it.

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from rrq.store.keys import Keys
+    from rrq.store.line import Line
+
+MAILBOX_TTL_MS = 60_000
+"""As in `lua/_wake.lua`: how long a message waits for a reader that may be gone."""
 
 MAX_MESSAGES = 1000
 """A mailbox is read in bounded parts."""
@@ -79,6 +83,14 @@ class Workers:
                 found[worker_id] = _read_health(health), ttl_seconds
         return found
 
+    async def post(self, reader: str, message: str) -> None:
+        """Put a message into a mailbox."""
+        key = self._keys.mailbox(reader)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(key, message)
+            pipeline.pexpire(key, MAILBOX_TTL_MS)
+            await pipeline.execute()
+
     def mailbox(self, reader: str) -> MailReader:
         """The mailbox of a worker or a waiting client."""
         return MailReader(self._redis, self._keys.mailbox(reader))
@@ -91,6 +103,13 @@ class MailReader:
         self._redis = redis
         self._key = key
         self._line = line_of(redis)
+        self._is_waiting = False
+
+    @property
+    def waiting_line(self) -> Line | None:
+        """The connection, while the next message is being waited for on it: what is sent over it
+        now is carried out as soon as that message is there, or the wait over."""
+        return self._line if self._is_waiting else None
 
     async def read(self, wait_seconds: float) -> list[str]:
         """All messages; waits for the first one. Empty when none came in time."""
@@ -98,7 +117,11 @@ class MailReader:
         wait = ("BLPOP", self._key, wait_seconds)
         take = ("LPOP", self._key, MAX_MESSAGES)
         if self._line:
-            first, rest = await self._line.calls(wait, take)
+            self._is_waiting = True
+            try:
+                first, rest = await self._line.calls(wait, take)
+            finally:
+                self._is_waiting = False
         else:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.execute_command(*wait)

@@ -4,7 +4,7 @@ import pytest
 
 from rrq.embedded import EmbeddedRedis
 from rrq.exc import WorkerStuck
-from rrq.orchestrator import watchdog
+from rrq.orchestrator import mailbox, watchdog
 from rrq.settings import RRQSettings
 from tests.orchestrator.sleepers import SleeperConfig, a_worker, working
 from tests.support.waiting import eventually
@@ -28,11 +28,11 @@ async def test_a_worker_that_redis_refuses_says_that_it_is_stuck_until_it_claims
     server: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watchdog, "STUCK_SECONDS", 1.0)
+    monkeypatch.setattr(mailbox, "WAIT_SECONDS", 0.2)
     settings = RRQSettings(redis_dsn=server.dsn)
     async with working(settings, python=SleeperConfig()) as (worker, client):
         await eventually(lambda: worker._intake.is_idle)
         await client.job_store.redis.config_set("maxmemory", "1")
-        worker._intake.wake()
         await eventually(lambda: "stuck (" in str(worker._measure()["status"]), within_seconds=15)
         assert "maxmemory" in str(worker._measure()["status"])
         await client.job_store.redis.config_set("maxmemory", "0")
