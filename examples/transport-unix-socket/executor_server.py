@@ -21,6 +21,8 @@ from typing import Any
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
 Handler = Callable[..., Awaitable[Any]]
+Context = dict[str, Any]
+"""What a request tells of its job: `job_id`, `attempt`, `deadline` and more."""
 
 
 async def serve(
@@ -33,7 +35,8 @@ async def serve(
     """Serve on `unix:PATH` or `tcp:HOST:PORT` for ever.
 
     Args:
-        handlers: by name; each is called with its `Client`, its job id, and the arguments.
+        handlers: by name; each is called with its `Client`, its request's context, and the
+            arguments.
         max_in_flight: the most requests that one worker may have here at once.
         stop_seconds: how long handlers may take to stop. The process ends with status 70 if one
             does not: otherwise its job might run here and elsewhere at the same time.
@@ -78,10 +81,10 @@ class Client:
         text = message if isinstance(message, str) else json.dumps(message)
         self._writer.write(text.encode() + b"\n")
 
-    def progress(self, job_id: str, current: float, total: float, message: str) -> None:
+    def progress(self, context: Context, current: float, total: float, message: str) -> None:
         """Tell the worker how far a job is."""
         report = {"current": current, "total": total, "message": message}
-        self.send({"type": "progress", "job_id": job_id, **report})
+        self.send({"type": "progress", "job_id": context["job_id"], **report})
 
     async def attend(self, max_in_flight: int) -> None:
         """Say hello, serve until the worker leaves, and stop what still runs for it."""
@@ -128,7 +131,8 @@ class Client:
             reason = f"No handler registered for function '{name}'"
             return _failure(job_id, reason, "handler_not_found")
         try:
-            result = await self._handlers[name](self, job_id, *request["args"], **request["kwargs"])
+            arguments = (request["context"], *request["args"])
+            result = await self._handlers[name](self, *arguments, **request["kwargs"])
             json.dumps(result)
         except Exception as error:
             traceback.print_exc()
@@ -155,12 +159,12 @@ def _failure(job_id: str, message: str, error_type: str | None) -> dict[str, Any
     return {"job_id": job_id, "status": "error", "error_message": message, "error_type": error_type}
 
 
-async def echo(client: Client, job_id: str, *args: Any, **kwargs: Any) -> Any:
+async def echo(client: Client, context: Context, *args: Any, **kwargs: Any) -> Any:
     """Give back what came."""
     return {"args": args, "kwargs": kwargs}
 
 
-async def count_words(client: Client, job_id: str, path: str) -> int:
+async def count_words(client: Client, context: Context, path: str) -> int:
     """How many words a file of this machine has."""
     return len((await asyncio.to_thread(Path(path).read_text)).split())
 

@@ -13,6 +13,7 @@ they mean by "log" is wherever an executor prints for humans:
 | handler | arguments | does |
 | --- | --- | --- |
 | `echo` | any | succeeds with `{"args": […], "kwargs": {…}}` |
+| `context` | | succeeds with the `context` of its request: `job_id`, `attempt`, `enqueue_time`, `queue_name`, `deadline`, `trace_context`, `worker_id`, `lease_token` |
 | `pid` | | succeeds with the id of the process that runs it |
 | `fail` | message | answers `error`, type `ValueError`, with the message |
 | `hold` | folder, name | writes its process id to the file `NAME.began` in the folder and succeeds once `NAME.release` is there; if asked to stop, writes `NAME.stopped` and stops |

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from rrq.exc import ExecutorStartError
 from rrq.testing.transport_subject import release
@@ -54,6 +57,32 @@ class RequestTests(TransportTests):
                 "args": json.loads(args),
                 "kwargs": {"b": {}},
             }
+
+    async def test_what_a_request_tells_of_its_job_arrives_unchanged(self) -> None:
+        told: dict[str, Any] = {
+            "attempt": 3,
+            "queue_name": "rrq:queue:urgent",
+            "worker_id": "rrq_worker_contract",
+            "lease_token": 4_503_599_627_370_497,
+            "trace_context": {"traceparent": "00-1-2-01", "baggage": "a=\u00e9"},
+        }
+        times = {
+            "enqueue_time": "2026-01-01T12:00:00.123456Z",
+            "deadline": "2099-01-01T00:00:00.5Z",
+        }
+        context = {
+            **told,
+            **times,
+            "trace_context": Raw(json.dumps(told["trace_context"]).encode()),
+        }
+        async with self.running() as subject:
+            outcome = await subject.call("context", job_id="told", **context)
+            arrived = json.loads(bytes(outcome.result))
+            assert arrived["job_id"] == "told"
+            assert {name: arrived[name] for name in told} == told
+            for name, text in times.items():
+                # As a moment: an executor may write it in another way.
+                assert datetime.fromisoformat(arrived[name]) == datetime.fromisoformat(text), name
 
     async def test_json_text_that_is_spread_over_lines_arrives_whole(self) -> None:
         async with self.running() as subject:

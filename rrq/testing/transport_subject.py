@@ -21,6 +21,15 @@ SOON_SECONDS = 15.0
 """The most that anything may take that should happen at once, on a busy machine."""
 
 
+USUAL_CONTEXT: dict[str, Any] = {
+    "attempt": 1,
+    "enqueue_time": "2026-01-01T12:00:00Z",
+    "queue_name": "rrq:queue:default",
+    "worker_id": "rrq_worker_contract",
+    "lease_token": 1,
+}
+
+
 class TransportSubject:
     """A transport under test, and what it told the kernel.
 
@@ -60,10 +69,15 @@ class TransportSubject:
         job_id: str | None = None,
         args: str | None = None,
         kwargs: str = "{}",
-        deadline: str | None = None,
         alone: bool = False,
+        **context: Any,
     ) -> ExecutionOutcome:
-        """Execute one request; `args` and `kwargs` are JSON text, for those who care."""
+        """Execute one request.
+
+        Args:
+            args, kwargs: JSON text, for those who care.
+            context: what is peculiar to the request's context.
+        """
         job_id = job_id or str(uuid4())
         outcome = await self.transport.execute(
             ExecutionRequest(
@@ -72,14 +86,7 @@ class TransportSubject:
                 args=Raw((json.dumps(positional) if args is None else args).encode()),
                 kwargs=Raw(kwargs.encode()),
                 context=ExecutionContext(
-                    job_id=job_id,
-                    attempt=1,
-                    enqueue_time="2026-01-01T12:00:00Z",
-                    queue_name="rrq:queue:default",
-                    worker_id="rrq_worker_contract",
-                    lease_token=1,
-                    deadline=deadline,
-                    alone=alone or UNSET,
+                    job_id=job_id, alone=alone or UNSET, **{**USUAL_CONTEXT, **context}
                 ),
             )
         )

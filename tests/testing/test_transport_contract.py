@@ -49,6 +49,7 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
     ),
     "a_stop_during_the_start_leaves_nothing_running": (wrong.StopsOnlyWhenItIsUp, TimeoutError),
     "arguments_and_results_pass_through_unchanged": (wrong.CountsInFloats, AssertionError),
+    "what_a_request_tells_of_its_job_arrives_unchanged": (wrong.ForgetsTheTrace, AssertionError),
     "json_text_that_is_spread_over_lines_arrives_whole": (wrong.SendsTheFirstLine, ExecutorLost),
     "megabytes_pass_in_both_directions": (wrong.RefusesMegabytes, TypeError),
     "an_error_outcome_comes_back_with_its_type_and_message": (

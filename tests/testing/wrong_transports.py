@@ -67,6 +67,12 @@ class CountsInFloats(Right):
         return await super().execute(structs.replace(request, args=Raw(args.encode())))
 
 
+class ForgetsTheTrace(Right):
+    async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
+        context = structs.replace(request.context, trace_context=Raw(b"null"))
+        return await super().execute(structs.replace(request, context=context))
+
+
 class SendsTheFirstLine(Right):
     async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:
         first = bytes(request.args).split(b"\n")[0]

@@ -14,18 +14,22 @@ import sys
 import time
 from pathlib import Path
 
-from executor_server import Client, echo, serve
+from executor_server import Client, Context, echo, serve
 
 
-async def pid(client: Client, job_id: str) -> int:
+async def context(client: Client, context: Context) -> Context:
+    return context
+
+
+async def pid(client: Client, context: Context) -> int:
     return os.getpid()
 
 
-async def fail(client: Client, job_id: str, message: str) -> None:
+async def fail(client: Client, context: Context, message: str) -> None:
     raise ValueError(message)
 
 
-async def hold(client: Client, job_id: str, folder: str, name: str) -> None:
+async def hold(client: Client, context: Context, folder: str, name: str) -> None:
     try:
         await _wait(Path(folder), name)
     except asyncio.CancelledError:
@@ -33,7 +37,7 @@ async def hold(client: Client, job_id: str, folder: str, name: str) -> None:
         raise
 
 
-async def cling(client: Client, job_id: str, folder: str, name: str) -> None:
+async def cling(client: Client, context: Context, folder: str, name: str) -> None:
     while True:
         try:
             await _wait(Path(folder), name)
@@ -42,20 +46,22 @@ async def cling(client: Client, job_id: str, folder: str, name: str) -> None:
         return
 
 
-async def die(client: Client, job_id: str, status: int) -> None:
+async def die(client: Client, context: Context, status: int) -> None:
     os._exit(status)
 
 
-async def garbage(client: Client, job_id: str, text: str) -> None:
+async def garbage(client: Client, context: Context, text: str) -> None:
     client.send(text)
 
 
-async def flood(client: Client, job_id: str, count: int) -> None:
+async def flood(client: Client, context: Context, count: int) -> None:
     print("x" * count, file=sys.stderr, flush=True)
 
 
-async def report(client: Client, job_id: str, current: float, total: float, message: str) -> None:
-    client.progress(job_id, current, total, message)
+async def report(
+    client: Client, context: Context, current: float, total: float, message: str
+) -> None:
+    client.progress(context, current, total, message)
 
 
 async def _wait(folder: Path, name: str) -> None:
@@ -65,7 +71,8 @@ async def _wait(folder: Path, name: str) -> None:
 
 
 HANDLERS = {
-    one.__name__: one for one in (echo, pid, fail, hold, cling, die, garbage, flood, report)
+    one.__name__: one
+    for one in (echo, context, pid, fail, hold, cling, die, garbage, flood, report)
 }
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ async def echo(ctx: Any, *args: Any, **kwargs: Any) -> Any:
     return {"args": args, "kwargs": kwargs}
 
 
+async def context(ctx: Any) -> Any:
+    same = ("job_id", "queue_name", "trace_context", "worker_id", "lease_token")
+    times = {name: ctx[name].isoformat() for name in ("enqueue_time", "deadline")}
+    return {name: ctx[name] for name in same} | times | {"attempt": ctx["job_try"]}
+
+
 async def pid(ctx: Any) -> int:
     return os.getpid()
 
@@ -72,7 +78,7 @@ def start_slow() -> None:
 
 
 job_registry = JobRegistry()
-for _handler in (echo, pid, fail, hold, cling, die, flood, report):
+for _handler in (echo, context, pid, fail, hold, cling, die, flood, report):
     job_registry.register(_handler.__name__, _handler)
 
 normal = PythonExecutorSettings(job_registry=job_registry)

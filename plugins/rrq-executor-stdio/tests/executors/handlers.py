@@ -55,6 +55,8 @@ def _handle(
             result = {"args": args, "kwargs": request["kwargs"]}
         case "request":
             result = request
+        case "context":
+            result = request["context"]
         case "environment":
             result = {name: os.environ.get(name) for name in args}
         case "cwd":
