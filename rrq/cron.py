@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,19 +48,26 @@ class CronEntry:
         )
 
 
-def cron_entries(settings: RRQSettings) -> list[CronEntry]:
+def cron_entries(
+    settings: RRQSettings, origins: Mapping[str, str] | None = None
+) -> list[CronEntry]:
     """The configured cron jobs.
+
+    Args:
+        origins: by dotted key, where a value comes from, for the message.
 
     Raises:
         ConfigError: a schedule or time zone cannot be used, or two jobs share a name.
     """
     entries, problems = [], []
-    for name, job in zip(_names(settings.cron_jobs), settings.cron_jobs, strict=True):
+    for number, name in enumerate(_names(settings.cron_jobs)):
+        job = settings.cron_jobs[number]
         zone_name = job.timezone or settings.timezone
         try:
             entries.append(CronEntry(name, job, Schedule(job.schedule, zone_name), zone_name))
         except ValueError as error:
-            problems.append(f"[[rrq.cron_jobs]] '{name}': {error}")
+            place = (origins or {}).get(f"cron_jobs[{number}].schedule")
+            problems.append(f"{f'{place}: ' if place else ''}[[rrq.cron_jobs]] '{name}': {error}")
     counts = Counter(entry.name for entry in entries)
     problems += [
         f"[[rrq.cron_jobs]]: {count} jobs are named '{name}'; give each a `name` of its own"
@@ -67,7 +75,7 @@ def cron_entries(settings: RRQSettings) -> list[CronEntry]:
         if count > 1
     ]
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError.of(problems)
     return entries
 
 

@@ -127,10 +127,6 @@ def _configuration(loaded: LoadedSettings, plugins: Plugins) -> Finding:
     from rrq.wording import sentence
 
     try:
-        if loaded.settings.cron_jobs:
-            from rrq.cron import cron_entries
-
-            cron_entries(loaded.settings)
         options.check_configuration(loaded, plugins)
     except ConfigError as error:
         told = " ".join(map(sentence, str(error).splitlines()))
@@ -259,9 +255,7 @@ def _paused(worker: WorkerFacts, facts: Facts) -> list[str]:
 
 def _show_configuration(config: str | None, redis_dsn: str | None, json: bool) -> None:
     from rrq.config import effective_configuration
-    from rrq.cron import cron_entries
 
     loaded = options.load(config, redis_dsn)
     render.table(["key", "value", "origin"], effective_configuration(loaded), json=json)
-    cron_entries(loaded.settings)
     options.check_configuration(loaded, options.plugins(config))

@@ -8,13 +8,13 @@ import typer
 
 from rrq.cli import candidates, options, render
 from rrq.cli.groups import command_group
+from rrq.cli.missing import no_cron_job
 from rrq.exc import RRQError
 from rrq.hookspecs import hookimpl
-from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
+    from rrq.config import LoadedSettings
     from rrq.cron import CronEntry
-    from rrq.settings import RRQSettings
     from rrq.store.jobs import Enqueued
     from rrq.store.store import JobStore
 
@@ -39,6 +39,9 @@ def list_entries(
     from rrq.cli.session import session
     from rrq.cron import cron_entries
 
+    loaded = options.load(config, redis_dsn)
+    entries = cron_entries(loaded.settings, loaded.origins)
+
     async def ask(store: JobStore) -> list[tuple[Any, ...]]:
         now = await store.now()
         return [
@@ -53,13 +56,13 @@ def list_entries(
                 entry.job.unique,
                 entry.job.misfire,
             )
-            for entry in cron_entries(store.settings)
+            for entry in entries
         ]
 
     columns = ["name", "schedule", "zone", "function", "queue"]
     render.table(
         [*columns, "last slot", "next slot", "unique", "misfire"],
-        session(config, redis_dsn, ask),
+        session(config, redis_dsn, ask, loaded),
         json=json,
         empty="No cron job is configured: add [[rrq.cron_jobs]] to rrq.toml.",
     )
@@ -87,13 +90,15 @@ def run(
     from rrq.cli.session import session
     from rrq.job_request import new_job
 
+    loaded = options.load(config, redis_dsn)
+    entry = _entry(name, loaded)
+
     async def ask(store: JobStore) -> tuple[str, Enqueued]:
-        entry = _entry(name, store.settings)
         new = new_job(entry.request(), str(uuid4()), store.settings, store.keys)
         [answer] = await store.jobs.enqueue([new])
         return new.queue, answer
 
-    queue, answer = session(config, redis_dsn, ask)
+    queue, answer = session(config, redis_dsn, ask, loaded)
     shown = render.printable(answer.job_id)
     if answer.is_duplicate:
         raise RRQError(
@@ -106,14 +111,13 @@ def run(
     print(shown)
 
 
-def _entry(name: str, settings: RRQSettings) -> CronEntry:
+def _entry(name: str, loaded: LoadedSettings) -> CronEntry:
     """The cron job of this name; raises RRQError if there is none."""
     from rrq.cron import cron_entries
 
-    entries = {entry.name: entry for entry in cron_entries(settings)}
+    entries = {entry.name: entry for entry in cron_entries(loaded.settings, loaded.origins)}
     if name not in entries:
-        guess = did_you_mean(name, entries) or " `rrq cron list` shows those that are configured."
-        raise RRQError(f"There is no cron job {render.printable(name)}.{guess}")
+        raise no_cron_job(name, entries)
     return entries[name]
 
 

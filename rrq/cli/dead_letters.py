@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rrq.cli import candidates
-from rrq.cli.moments import moment, resolved
+from rrq.cli.moments import moment, span
 
 if TYPE_CHECKING:
     from rrq.store.dead_letter import DeadLetter, Wanted
@@ -73,15 +73,14 @@ class Choice:
         """The filters with every time by Redis' clock."""
         from rrq.store.dead_letter import Wanted
 
-        since, until = self._times()
-        now = await store.now()
+        since, until = span(*self._times(), await store.now())
         return Wanted(
             job_id=self.job_id,
             queue=None if self.queue is None else store.keys.bare_queue(self.queue),
             function=self.function,
             error=self.error,
-            since=resolved(since, now),
-            until=resolved(until, now),
+            since=since,
+            until=until,
         )
 
     def _times(self) -> tuple[datetime | timedelta | None, datetime | timedelta | None]:

@@ -80,7 +80,7 @@ def submit(
     )
 
     async def ask(store: JobStore) -> str:
-        _check_queues(store, [queue] if queue is not None else [])
+        options.check_queue_names(store.keys, [queue] if queue is not None else [], "--queue")
         client = RRQClient(store.settings, job_store=store)
         try:
             [job] = await client.enqueue_many([request])
@@ -105,7 +105,10 @@ def generate_jobs(
         ),
     ] = None,
     age_hours: Annotated[
-        float, typer.Option("--age-hours", min=0, help="The age of the oldest, at most.")
+        float,
+        typer.Option(
+            "--age-hours", min=0, max=100 * 365 * 24, help="The age of the oldest, at most."
+        ),
     ] = 24.0,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="How many are written at once.")
@@ -126,7 +129,7 @@ def generate_jobs(
     statuses = [_status(name) for name in status or JobStatus]
 
     async def ask(store: JobStore) -> tuple[dict[JobStatus, int], list[str]]:
-        _check_queues(store, queue or [])
+        options.check_queue_names(store.keys, queue or [], "--queue")
         names = queue or [store.settings.default_queue_name]
         with render.progress(count, "Writing jobs") as advance:
             totals = await write_fake_jobs(
@@ -219,7 +222,7 @@ def stress_test(
         from rrq.debug.load import put_load
         from rrq.orchestrator.signals import on_signals
 
-        _check_queues(store, queues or [])
+        options.check_queue_names(store.keys, queues or [], "--queues")
         stopping = asyncio.Event()
         total = round(jobs_per_second * duration)
         with (
@@ -314,8 +317,3 @@ def _status(name: str) -> JobStatus:
     except ValueError:
         known = ", ".join(one.value.lower() for one in JobStatus)
         raise typer.BadParameter(f"{name!r} is none of {known}.", param_hint="--status") from None
-
-
-def _check_queues(store: JobStore, queues: list[str]) -> None:
-    if not all(map(store.keys.bare_queue, queues)):
-        raise typer.BadParameter("a queue needs a name.", param_hint="--queue")

@@ -19,6 +19,7 @@ from rrq.cli.dead_letters import (
 )
 from rrq.cli.groups import command_group
 from rrq.cli.job import bare_queue, failed_attempts, read_job, shown_error
+from rrq.cli.missing import named, no_job
 from rrq.exc import JobNotFound, MalformedJob
 from rrq.hookspecs import hookimpl
 from rrq.wording import told_error
@@ -69,7 +70,7 @@ def list_dead(
 
     choice = Choice(queue, function, error, since, until)
 
-    async def ask(store: JobStore) -> tuple[int | None, list[Any]]:
+    async def ask(store: JobStore) -> tuple[str, int | None, list[Any]]:
         name = dlq_of(store, dlq_name)
         if choice.is_everything:
             ids = await store.dead_letters.ids(name, offset, offset + limit - 1)
@@ -77,15 +78,17 @@ def list_dead(
         else:
             ids, total = await _fitting(store, name, choice, offset, limit, batch_size)
         if raw:
-            return total, [await _hash(store, job_id) for job_id in ids]
-        return total, [await _row(store, job_id, json) for job_id in ids]
+            return name, total, [await _hash(store, job_id) for job_id in ids]
+        return name, total, [await _row(store, job_id, json) for job_id in ids]
 
-    total, jobs = session(config, redis_dsn, ask)
+    name, total, jobs = session(config, redis_dsn, ask)
     if raw:
         render.print_json(jobs)
     else:
         columns = JSON_COLUMNS if json else COLUMNS
-        render.table(columns, jobs, json=json, empty="No dead letters here.")
+        fits = "" if choice.is_everything else " fits"
+        empty = f"No dead letter in {named(name)}{fits}."
+        render.table(columns, jobs, json=json, empty=empty)
     if jobs and not json and not raw:
         of = f"of {total}." if total is not None else "and there are more."
         render.note(f"Showing {offset + 1}-{offset + len(jobs)} {of}")
@@ -143,13 +146,12 @@ def inspect(
         return fields, dlq_of(store, fields.get("dlq_name")), store.keys
 
     fields, dlq_name, keys = session(config, redis_dsn, ask)
-    named = render.printable(job_id)
     if not fields:
-        raise JobNotFound(f"There is no job {named}: check the id, or it has expired")
+        raise no_job(job_id)
     if fields.get("status") != "FAILED":
         raise JobNotFound(
-            f"Job {named} is no dead letter, it is {render.printable(fields.get('status', '-'))}: "
-            f"see `rrq job show`"
+            f"Job {render.printable(job_id)} is no dead letter, it is "
+            f"{render.printable(fields.get('status', '-'))}: see `rrq job show`"
         )
     if raw:
         render.print_json(fields)

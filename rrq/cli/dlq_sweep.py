@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager, suppress
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -93,9 +92,7 @@ def requeue(
     """
     choice = _chosen(Choice(queue, function, error, since, until, job_id), everything)
     if target_queue == "":
-        raise typer.BadParameter("it is empty.", param_hint="--target-queue")
-    if rate is not None and not isfinite(rate):
-        raise typer.BadParameter(f"{rate} is no rate.", param_hint="--rate")
+        raise typer.BadParameter(options.NAMELESS, param_hint="--target-queue")
     sweep = _Sweep("requeue", dlq_name, target_queue, limit, rate, batch_size)
     sweep.carry_out(choice, config, redis_dsn, json, dry_run=dry_run, ask_first=False)
 

@@ -99,7 +99,8 @@ def check(
     for text in only or ():
         if not any(text in name for name in names()):
             raise typer.BadParameter(
-                f"--only: no point has {text!r} in its name; without --only all are named"
+                f"no point has {text!r} in its name; without it all are named.",
+                param_hint="--only",
             )
     subject = Subject(
         command=command,
@@ -123,7 +124,8 @@ def _json(option: str, text: str, kind: type) -> str:
     try:
         value = parse(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{option} is no JSON: {error}") from None
+        raise typer.BadParameter(f"it is no JSON: {error}", param_hint=option) from None
     if not isinstance(value, kind):
-        raise typer.BadParameter(f"{option} must be a JSON {'array' if kind is list else 'object'}")
+        called = "array" if kind is list else "object"
+        raise typer.BadParameter(f"it must be a JSON {called}.", param_hint=option)
     return text

@@ -6,19 +6,24 @@ line, so that it can be labelled, or taken out again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from rrq.cli import options
+from rrq.cli import numbers, options
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from typer.models import CommandInfo, TyperInfo
 
     Info = CommandInfo | TyperInfo
+
+
+WHOLE = 1000
+"""As many characters of a command's first sentence are in the list: all, folded."""
 
 
 def command_group(
@@ -50,7 +55,24 @@ class _App(typer.Typer):
 
 
 class Command(TyperCommand):
-    """A command whose usage names its arguments as everybody does: `ID`, not `{ID}`."""
+    """A command whose usage names its arguments as everybody does, `ID` and not `{ID}`, and that
+    says which numbers it takes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Understand what was typed; an error names the option as it was typed."""
+        try:
+            rest = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            parameter = getattr(error, "param", None)
+            if parameter is not None and not error.param_hint:
+                error.param_hint = numbers.name_of(parameter)
+                if _is_about_a_number(error.message):
+                    is_whole = "integer" in error.message or isinstance(parameter.default, int)
+                    raise numbers.wrong_number(parameter, ctx, is_whole=is_whole) from None
+            raise
+        if not ctx.resilient_parsing:
+            numbers.refuse_enormous(ctx, self.params)
+        return rest
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What follows the command's name."""
@@ -59,8 +81,12 @@ class Command(TyperCommand):
 
 def argument_names(command: Any) -> list[str]:
     """The arguments of a command, as its usage names them."""
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    return [str(one.metavar or str(one.name).upper()) for one in arguments]
+    return [numbers.name_of(one) for one in command.params if one.param_type_name == "argument"]
+
+
+def _is_about_a_number(message: str) -> bool:
+    """Whether this is pydantic's word, in which Typer tells of numbers."""
+    return bool(re.match(r"Input should be (greater|less|a valid (integer|number))", message))
 
 
 def keep_only(app: typer.Typer, name: str) -> bool:
@@ -111,12 +137,12 @@ class Group(TyperGroup):
             if command is not None and not command.hidden:
                 heading = getattr(command, "rich_help_panel", None) or "Commands"
                 panels.setdefault(str(heading), []).append((name, command))
-        names = [name for commands in panels.values() for name, _ in commands]
-        width = formatter.width - 6 - max(map(len, names), default=0)
         for heading, commands in panels.items():
             if commands:
                 with formatter.section(heading):
-                    formatter.write_dl([(n, one.get_short_help_str(width)) for n, one in commands])
+                    formatter.write_dl(
+                        [(name, one.get_short_help_str(WHOLE)) for name, one in commands]
+                    )
 
 
 class Addition:

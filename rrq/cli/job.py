@@ -8,7 +8,8 @@ import typer
 
 from rrq.cli import candidates, job_active, job_explain, job_list, options, render
 from rrq.cli.groups import command_group
-from rrq.exc import JobNotFound, MalformedJob, RRQError
+from rrq.cli.missing import no_job
+from rrq.exc import MalformedJob, RRQError
 from rrq.hookspecs import hookimpl
 from rrq.wording import told_error
 
@@ -133,7 +134,7 @@ def cancel(
     answer, ended = session(config, redis_dsn, ask)
     shown = render.printable(job_id)
     if answer == "missing":
-        raise _not_found(job_id)
+        raise no_job(job_id)
     if answer not in ("cancelled", "requested"):
         raise RRQError(f"Job {shown} has already ended {answer}")
     if ended is not None and ended != "CANCELLED":
@@ -217,14 +218,8 @@ def _fields(job_id: str, config: str | None, redis_dsn: str | None) -> tuple[dic
 
     fields, keys = session(config, redis_dsn, ask)
     if not fields:
-        raise _not_found(job_id)
+        raise no_job(job_id)
     return fields, keys
-
-
-def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(
-        f"There is no job {render.printable(job_id)}: check the id, or it has expired"
-    )
 
 
 def read_job(job_id: str, fields: dict[str, str]) -> Job:

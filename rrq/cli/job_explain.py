@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rrq.cli import candidates, options, render
-from rrq.exc import JobNotFound
+from rrq.cli.missing import no_job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,7 @@ def explain(
 
     evidence = session(config, redis_dsn, ask)
     if evidence is None:
-        raise JobNotFound(
-            f"There is no job {render.printable(job_id)}: check the id, or it has expired"
-        )
+        raise no_job(job_id)
     reasons = judge(evidence)
     same_place = _same_place(config, redis_dsn)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rrq.cli import candidates, options, render
-from rrq.cli.moments import moment, resolved
+from rrq.cli.moments import moment, span
 from rrq.suggestion import did_you_mean
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def list_jobs(
     last = None if until is None else moment(until, "--until")
 
     async def ask(store: JobStore) -> Listed:
-        now = await store.now()
+        since_at, until_at = span(first, last, await store.now())
         choice = Choice(
             statuses=frozenset(statuses),
             queue=None if queue is None else store.keys.bare_queue(queue),
             function=function,
-            since=resolved(first, now),
-            until=resolved(last, now),
+            since=since_at,
+            until=until_at,
             error=error,
         )
         return await store.listing.page(

@@ -29,6 +29,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; returns the exit code."""
+    _open_what_is_closed()
     _print_whatever_the_encoding()
     try:
         code = _run(arguments)
@@ -80,6 +81,13 @@ def _click_exception() -> Any:
 
     usage_error = typer.BadParameter.__base__
     return usage_error.__base__ if usage_error else typer.BadParameter
+
+
+def _open_what_is_closed() -> None:
+    """Who closed stdout or stderr, as `>&-` does, wants to hear nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
 
 
 def _print_whatever_the_encoding() -> None:

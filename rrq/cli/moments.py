@@ -30,15 +30,26 @@ def moment(text: str, option: str) -> datetime | timedelta:
         ) from None
 
 
-def resolved(when: datetime | timedelta | None, now: datetime) -> datetime | None:
-    """The moment itself.
+def span(
+    since: datetime | timedelta | None, until: datetime | timedelta | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """The moments of `--since` and `--until` themselves.
 
     Raises:
-        typer.BadParameter: it was before all times.
+        typer.BadParameter: one was before all times, or nothing is between them.
     """
+    first, last = _resolved(since, now, "--since"), _resolved(until, now, "--until")
+    if first is not None and last is not None and first > last:
+        raise typer.BadParameter(
+            "it is later than --until: nothing is between them.", param_hint="--since"
+        )
+    return first, last
+
+
+def _resolved(when: datetime | timedelta | None, now: datetime, option: str) -> datetime | None:
     if not isinstance(when, timedelta):
         return when
     try:
         return now - when
     except OverflowError:
-        raise typer.BadParameter("that is too long ago.") from None
+        raise typer.BadParameter("that is too long ago.", param_hint=option) from None

@@ -13,6 +13,7 @@ from rrq.cli import candidates, render
 if TYPE_CHECKING:
     from rrq.config import LoadedSettings
     from rrq.plugins import Plugins
+    from rrq.store.keys import Keys
 
 ConfigOption = Annotated[
     str | None,
@@ -30,12 +31,23 @@ RedisDsnOption = Annotated[
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
+
+def _named(value: str | list[str] | None) -> str | list[str] | None:
+    """The names; none of them may be empty."""
+    if value is not None and not all([value] if isinstance(value, str) else value):
+        raise typer.BadParameter(NAMELESS)
+    return value
+
+
+NAMELESS = "a queue needs a name."
+
 QueueOption = Annotated[
     str | None,
     typer.Option(
         "--queue",
         metavar="QUEUE",
         help="Only this queue; bare or full name.",
+        callback=_named,
         autocompletion=candidates.queue_names,
     ),
 ]
@@ -46,6 +58,7 @@ QueuesOption = Annotated[
         "--queue",
         metavar="QUEUE",
         help="A queue, bare or full name; may be repeated.",
+        callback=_named,
         autocompletion=candidates.queue_names,
     ),
 ]
@@ -124,8 +137,8 @@ def plugins(config: str | None) -> Plugins:
 
 
 def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
-    """Check what only plugins can tell: their tables, and those of executors. Warnings go to
-    stderr.
+    """Check cron jobs, and what only plugins can tell: their tables, and those of executors.
+    Warnings go to stderr.
 
     Raises:
         ConfigError: a table does not fit, or an executor that is named is not configured.
@@ -141,6 +154,13 @@ def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
     # Without a file this is no worker's configuration, and names no executor on purpose.
     errors = [*(check_references(loaded.settings) if loaded.path else []), *errors]
     problems = [f"{loaded.path}: {error}" if loaded.path else error for error in errors]
+    if loaded.settings.cron_jobs:
+        from rrq.cron import cron_entries
+
+        try:
+            cron_entries(loaded.settings, loaded.origins)
+        except ConfigError as error:
+            problems.append(str(error))
     executors = {} if plugins.only_builtin else loaded.settings.executors
     refusal: PluginError | None = None
     for name, executor in executors.items():
@@ -153,9 +173,22 @@ def check_configuration(loaded: LoadedSettings, plugins: Plugins) -> None:
         except ConfigError as error:
             problems.append(str(error))
     if problems:
-        raise ConfigError.of(problems)
+        raise ConfigError.of([*problems, *([str(refusal)] if refusal else [])])
     if refusal is not None:
         raise refusal
+
+
+def check_queue_names(keys: Keys, names: Iterable[str], hint: str) -> None:
+    """Let no name pass of which nothing is left when it is bare.
+
+    Args:
+        hint: the option or the argument that they came from.
+
+    Raises:
+        typer.BadParameter: one is such.
+    """
+    if not all(map(keys.bare_queue, names)):
+        raise typer.BadParameter(NAMELESS, param_hint=hint)
 
 
 def confirm(question: str) -> None:

@@ -36,6 +36,7 @@ def list_plugins(
 
     Example: rrq plugins list --all
     """
+    _warn_of_the_file(config)
     records = options.plugins(config).records(builtin=everything)
     if json:
         render.print_json([asdict(record) for record in records])
@@ -55,6 +56,7 @@ def show_plugin(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="The plugin's name, as in `rrq plugins list`.",
             autocompletion=candidates.plugin_names,
         ),
@@ -95,6 +97,17 @@ def show_plugin(
         _show_keys(f'[rrq.executors.NAME] with type = "{kind}"', keys, with_values=False)
     if problem:
         render.warning(f"Without current values: {problem}")
+
+
+def _warn_of_the_file(config: str | None) -> None:
+    """Say so if the file that may switch plugins off cannot be read."""
+    from rrq.config.environment import read_environment
+    from rrq.config.file import choose_config_file, read_config_file
+
+    try:
+        read_config_file(*choose_config_file(config, read_environment().values.get("RRQ_CONFIG")))
+    except ConfigError as error:
+        render.warning(str(error))
 
 
 def _settings(config: str | None) -> tuple[RRQSettings | None, str | None]:

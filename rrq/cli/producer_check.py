@@ -38,7 +38,14 @@ def check(
     wrong.
     """
     from rrq.conformance.producer import check_producer
+    from rrq.dsn import ACCEPTED_FORMS, dsn_problem, mask_dsn
     from rrq.embedded import EmbeddedRedis
+
+    if redis_dsn is not None and (reason := dsn_problem(redis_dsn)):
+        raise typer.BadParameter(
+            f"it is '{mask_dsn(redis_dsn)}': {reason}.\nAccepted are {ACCEPTED_FORMS}.",
+            param_hint="--redis-dsn",
+        )
 
     # On a port: not every language's client knows unix sockets.
     private = EmbeddedRedis(tcp=True) if redis_dsn is None else None

@@ -8,7 +8,8 @@ import typer
 
 from rrq.cli import candidates, options, queue_stats, render
 from rrq.cli.groups import command_group
-from rrq.exc import MalformedJob, RRQError
+from rrq.cli.missing import no_queue
+from rrq.exc import MalformedJob
 from rrq.hookspecs import hookimpl
 from rrq.suggestion import did_you_mean
 from rrq.wording import counted
@@ -138,6 +139,7 @@ def pause(
     from rrq.cli.session import session
 
     async def ask(store: JobStore) -> tuple[str, bool, set[str]]:
+        options.check_queue_names(store.keys, [name], "NAME")
         known = await _known(store)
         return store.keys.bare_queue(name), await store.queues.pause(name), known
 
@@ -162,6 +164,7 @@ def resume(
     from rrq.cli.session import session
 
     async def ask(store: JobStore) -> tuple[str, bool, set[str]]:
+        options.check_queue_names(store.keys, [name], "NAME")
         paused = await store.queues.paused()
         return store.keys.bare_queue(name), await store.queues.resume(name), paused
 
@@ -184,11 +187,12 @@ def _say(name: str, json: bool, *, paused: bool, changed: bool) -> None:
 
 async def _described(store: JobStore, name: str) -> QueueSize:
     """The queue; raises RRQError if there is none of this name."""
+    options.check_queue_names(store.keys, [name], "NAME")
     bare = store.keys.bare_queue(name)
     described = await store.queues.describe([name])
     known = await _known(store)
     if not described or not (described[0].waiting or bare in known):
-        raise RRQError(f"There is no queue {render.printable(bare)}.{did_you_mean(bare, known)}")
+        raise no_queue(bare, known)
     return described[0]
 
 

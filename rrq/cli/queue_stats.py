@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rrq.cli import options, render
-from rrq.exc import RRQError
-from rrq.suggestion import did_you_mean
+from rrq.cli.missing import no_queue
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -125,12 +124,12 @@ async def _names(store: JobStore, wanted: Sequence[str]) -> list[str]:
     """
     counted = set(await store.statistics.names("queue"))
     known = sorted({*counted, *await store.queues.names(), *await store.queues.paused()})
+    options.check_queue_names(store.keys, wanted, "--queue")
     names = [store.keys.bare_queue(name) for name in wanted]
     sizes = await store.queues.sizes(names)
     for name in names:
         if name not in known and not sizes[name]:
-            shown = render.printable(name)
-            raise RRQError(f"There is no queue {shown}.{did_you_mean(name, known)}")
+            raise no_queue(name, known)
     return names or known
 
 

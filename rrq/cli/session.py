@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, TypeVar
 from rrq.cli import options
 
 if TYPE_CHECKING:
+    from rrq.config import LoadedSettings
     from rrq.store.store import JobStore
 
 T = TypeVar("T")
 
 
 def session(
-    config: str | None, redis_dsn: str | None, ask: Callable[[JobStore], Awaitable[T]]
+    config: str | None,
+    redis_dsn: str | None,
+    ask: Callable[[JobStore], Awaitable[T]],
+    loaded: LoadedSettings | None = None,
 ) -> T:
     """Ask the store that the options name, and close it again.
+
+    Args:
+        loaded: the settings that they stand for, if they were loaded already.
 
     Raises:
         ConfigError: as `rrq.config.load_settings`.
@@ -24,7 +31,7 @@ def session(
     """
     import asyncio
 
-    settings = options.load(config, redis_dsn).settings
+    settings = (loaded or options.load(config, redis_dsn)).settings
 
     async def asked() -> T:
         from redis.exceptions import RedisError

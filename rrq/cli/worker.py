@@ -80,10 +80,12 @@ def run(
     Several queues are served in the order given: the first one first. SIGTERM or Ctrl-C lets
     running jobs end within the grace period; a second one stops at once. No job is lost.
     """
+    from rrq.store.keys import Keys
+
     _configure_logging(log_format, log_level)
     loaded = options.load(config, redis_dsn, require_file=True)
     plugins = options.plugins(config)
-    _check_queues(loaded, queue or [])
+    options.check_queue_names(Keys(loaded.settings.key_prefix), queue or [], "--queue")
     options.check_configuration(loaded, plugins)
     _tell_executors(loaded, redis_dsn)
     settings = loaded.settings
@@ -173,14 +175,6 @@ def _configure_logging(log_format: str, log_level: str) -> None:
         configure_logging("json" if log_format == "json" else "console", log_level)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--log-level") from None
-
-
-def _check_queues(loaded: LoadedSettings, queues: list[str]) -> None:
-    from rrq.store.keys import Keys
-
-    keys = Keys(loaded.settings.key_prefix)
-    if not all(map(keys.bare_queue, queues)):
-        raise typer.BadParameter("a queue needs a name.", param_hint="--queue")
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,12 @@ def unavailable(settings: RRQSettings, error: BaseException) -> RedisUnavailable
     address = describe_address(settings.redis_dsn)
     if trouble := _tls_trouble(settings.redis_dsn, error):
         return RedisUnavailable(f"TLS with Redis at {address} fails: {trouble}")
+    # With a socket, redis-py takes what is wrong with the database for a connection that failed.
+    if isinstance(error, AuthenticationError) or "DB index" in str(error):
+        return RedisUnavailable(
+            f"Redis at {address} refuses: {_reason(error)}. Correct `redis_dsn`, RRQ_REDIS_DSN or "
+            "--redis-dsn."
+        )
     if is_unreachable(error):
         return RedisUnavailable(
             f"Redis cannot be reached at {address} ({_reason(error)}). Start it, set "
@@ -195,6 +202,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
+_CONNECT_ERROR = re.compile(r"^Error ([0-9]+) connecting to |\[Errno ([0-9]+)\] Connect")
+
+
 def _reason(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
+    # What redis-py says of a connection that fails has the address once or twice more.
+    if "SSL" not in text and (numbers := set(_CONNECT_ERROR.findall(text))):
+        return ", ".join(sorted(os.strerror(int(first or second)) for first, second in numbers))
+    if failure := re.match(r"Error \S+ connecting to \S+\. (.+)", text):
+        text = failure[1]
     return text.splitlines()[0][:200].rstrip(". ")

@@ -107,7 +107,9 @@ async def test_a_schedule_that_cannot_be_used_is_wrong_configuration(
 
     ended = configured(place, settings, wrong).run("rrq", "cron", "list", code=2)
 
-    assert ended.stderr.startswith("error: [[rrq.cron_jobs]] 'sweep': the schedule '0 99 * * *'")
+    said = ended.stderr
+    assert said.startswith("error: rrq.toml:")
+    assert "[[rrq.cron_jobs]] 'sweep': the schedule '0 99 * * *'" in said
 
 
 # -- rrq cron run -----------------------------------------------------------------------

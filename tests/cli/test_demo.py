@@ -62,7 +62,7 @@ def test_a_redis_that_is_kept_answers_the_commands_that_are_printed(place: Place
     place.run("sh", "-c", end)
 
     assert queues.stdout.splitlines()[1].split("\t")[:2] == ["default", "0"]
-    assert dead.stderr == "No dead letters here.\n"
+    assert dead.stderr == "No dead letter in default.\n"
     assert "status\tCOMPLETED\n" in job.stdout
     eventually_blocking(lambda: not place.processes(), 10, "the end of the kept Redis")
     assert list(place.temporary.iterdir()) == []

@@ -89,7 +89,8 @@ def test_only_dead_letters_that_fit_every_filter_are_listed(
 
     assert (code, ids(table)) == (0, fitting)
     count = len(fitting)
-    assert notes == (f"Showing 1-{count} of {count}.\n" if fitting else "No dead letters here.\n")
+    none = "No dead letter in default fits.\n"
+    assert notes == (f"Showing 1-{count} of {count}.\n" if fitting else none)
 
 
 def test_a_page_of_those_that_fit_says_which_it_is(dlq: Rrq, keys: Redis) -> None:

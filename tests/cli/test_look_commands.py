@@ -173,7 +173,7 @@ def test_a_job_without_an_id_is_wrong_usage(rrq: Rrq) -> None:
     assert rrq("job", "show") == (
         2,
         "",
-        "error: Missing argument 'ID'.\nTry `rrq job show --help`.\n",
+        "error: Missing argument ID.\nTry `rrq job show --help`.\n",
     )
 
 
@@ -225,7 +225,7 @@ def test_another_dead_letter_queue_is_listed_by_its_bare_or_its_full_name(
     _, table, _ = rrq("dlq", "list", "--dlq-name", name)
 
     assert [row[0] for row in rows(table)] == ["job-1"]
-    assert rrq("dlq", "list")[2] == "No dead letters here.\n"
+    assert rrq("dlq", "list")[2] == "No dead letter in default.\n"
 
 
 def test_as_json_dead_letters_keep_the_whole_error_and_nothing_else_is_said(

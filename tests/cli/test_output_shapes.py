@@ -56,7 +56,7 @@ plugins list
 plugins list --all
 plugins show stdio
 plugins show prometheus
-executor check --only echo -- rrq-executor --settings handlers:settings
+executor check --only hello -- rrq-executor --settings handlers:settings
 producer check -- true
 """
 
