@@ -47,7 +47,7 @@ async def test_a_job_that_nobody_has_a_lease_of_runs_again_as_one_that_was_lost(
 
 async def test_a_job_that_was_lost_too_often_is_dead(driver: Driver) -> None:
     await active_without_lease(driver, "a")
-    await driver.redis.hset("rrq:job:a", "lost_count", str(2 * driver.settings.max_lost))
+    await driver.redis.hset("rrq:job:a", "lost_count", str(driver.settings.max_lost))
 
     assert len(await mended(driver)) == 1
 

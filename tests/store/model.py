@@ -134,15 +134,15 @@ class Model:
 
     def reap(self, job_id: str, first_held: str | None) -> str:
         self.jobs[job_id].token = 0
-        return self.lose(job_id, first_held, 2 * MAX_LOST)
+        return self.lose(job_id, first_held)
 
-    def lose(self, job_id: str, first_held: str | None, most: int = MAX_LOST) -> str:
+    def lose(self, job_id: str, first_held: str | None) -> str:
         job = self.jobs[job_id]
         job.lost += 1
         if job.cancel_requested:
             self.end(job_id, "CANCELLED", first_held)
             return "cancelled"
-        if job.lost > most:
+        if job.lost > MAX_LOST:
             self.end(job_id, "FAILED", first_held)
             return "dead"
         self.queue_again(job_id, "PENDING")

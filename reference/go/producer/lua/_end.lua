@@ -124,11 +124,7 @@ end
 
 -- A loss of the process under a job: not the job's failure, but counted, so that a job that
 -- kills its process cannot loop for ever. Returns what became of it.
---
--- When the whole worker was lost, the job may be innocent even if it ran alone in its process: it
--- takes twice as many losses until that dead-letters it.
-local function lose(job, cause, policy, with_worker)
-  local most = with_worker and 2 * policy.max_lost or policy.max_lost
+local function lose(job, cause, policy)
   local lost = (tonumber(job.lost_count) or 0) + 1
   redis.call('HSET', job_key(job.id), 'lost_count', lost)
   tally(job.queue, job.function_name or '', 'lost')
@@ -136,7 +132,7 @@ local function lose(job, cause, policy, with_worker)
     mark_cancelled(job, result_ttl(job.result_ttl, policy.result_ttl))
     return 'cancelled'
   end
-  if lost > most then
+  if lost > policy.max_lost then
     local text = string.format('Job was lost %d times while it ran, last: %s', lost, cause)
     dead_letter(job, policy, text, tonumber(job.current_retries) or 0)
     return 'dead'
