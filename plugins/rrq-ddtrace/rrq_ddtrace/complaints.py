@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 EVERY_SECONDS = 60.0
+
+_UNTAKEN = re.compile("failed to (send|shutdown)|HTTP error status")
+"""What is not of this kind is about one trace, or its size, and stands as it is."""
 
 _LOGGERS = ("ddtrace.internal.writer.writer", "ddtrace.internal.agent")
 
@@ -33,13 +37,13 @@ class _OneLine(logging.Filter):
         self._passed_at = -EVERY_SECONDS
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING:
+        why = record.getMessage()
+        if record.levelno < logging.WARNING or not _UNTAKEN.search(why):
             return True
         now = time.monotonic()
         if now - self._passed_at < EVERY_SECONDS:
             return False
         self._passed_at = now
-        why = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
             why = f"{why}: {record.exc_info[1]!r}"
         record.msg = (

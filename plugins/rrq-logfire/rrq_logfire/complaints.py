@@ -21,6 +21,9 @@ _OF_COLLECTORS = (
     "opentelemetry.exporter.otlp.proto.http._log_exporter",
 )
 
+_UNTAKEN = re.compile("export|unreachable")
+"""What is not of this kind stands as it is."""
+
 
 def complain_briefly(environment: Mapping[str, str]) -> None:
     """Have Logfire and what it is built on complain so in this process from now on. They do by
@@ -29,8 +32,7 @@ def complain_briefly(environment: Mapping[str, str]) -> None:
     _add(
         _OneLine(
             f"{logfire} takes no spans, jobs go on. Can this machine reach it? LOGFIRE_BASE_URL "
-            "says where it is, LOGFIRE_SEND_TO_LOGFIRE=false sends nothing. (%.400s)",
-            only=re.compile("export|unreachable"),
+            "says where it is, LOGFIRE_SEND_TO_LOGFIRE=false sends nothing.",
         ),
         _OF_LOGFIRE,
     )
@@ -39,7 +41,7 @@ def complain_briefly(environment: Mapping[str, str]) -> None:
     )
     to_collector = _OneLine(
         f"The collector at {collector} takes no spans, jobs go on. Is it running there? "
-        "OTEL_EXPORTER_OTLP_ENDPOINT says where it is. (%.400s)"
+        "OTEL_EXPORTER_OTLP_ENDPOINT says where it is."
     )
     for name in _OF_COLLECTORS:
         _add(to_collector, name)
@@ -55,19 +57,17 @@ class _OneLine(logging.Filter):
     """Lets one complaint a minute pass, in one line.
 
     Args:
-        meaning: the line, with a place for what was said.
-        only: what complaints have; what lacks it is none, and passes.
+        meaning: what it says before what was said.
     """
 
-    def __init__(self, meaning: str, only: re.Pattern[str] | None = None) -> None:
+    def __init__(self, meaning: str) -> None:
         super().__init__()
         self._meaning = meaning
-        self._only = only
         self._passed_at = -EVERY_SECONDS
 
     def filter(self, record: logging.LogRecord) -> bool:
         why = record.getMessage()
-        if record.levelno < logging.WARNING or (self._only and not self._only.search(why)):
+        if record.levelno < logging.WARNING or not _UNTAKEN.search(why):
             return True
         now = time.monotonic()
         if now - self._passed_at < EVERY_SECONDS:
@@ -75,6 +75,6 @@ class _OneLine(logging.Filter):
         self._passed_at = now
         if record.exc_info and record.exc_info[1] is not None:
             why = f"{why} {record.exc_info[1]!r}"
-        record.msg, record.args = self._meaning, (why,)
+        record.msg, record.args = "%s (%.400s)", (self._meaning, why)
         record.exc_info = record.exc_text = None
         return True
