@@ -27,7 +27,7 @@ if is_lost then
   redis.call('HDEL', key, 'lease_token')
   lose({id = id, queue = queue, function_name = f[9], unique_key = f[2], result_ttl = f[3],
     current_retries = f[4], waited = f[5], cancel_requested = f[6], dlq = f[7], lost_count = f[8]},
-    cause, policy)
+    cause, policy, true)
 else
   queue_again(id, queue, ARGV[3], tonumber(ARGV[own + 2]))
 end

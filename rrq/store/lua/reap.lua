@@ -27,7 +27,7 @@ for _, id in ipairs(expired) do
     redis.call('HDEL', key, 'lease_token')
     local became = lose({id = id, queue = bare(f[2] or ARGV[7], queue_root),
       function_name = f[11], unique_key = f[3], result_ttl = f[4], current_retries = f[5],
-      waited = f[6], cancel_requested = f[7], dlq = f[8], lost_count = f[9]}, cause, policy)
+      waited = f[6], cancel_requested = f[7], dlq = f[8], lost_count = f[9]}, cause, policy, true)
     reaped[#reaped + 1] = {id, became, worker}
   else
     reaped[#reaped + 1] = {id, 'gone', ''}

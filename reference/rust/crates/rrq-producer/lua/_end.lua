@@ -124,7 +124,9 @@ end
 
 -- A loss of the process under a job: not the job's failure, but counted, so that a job that
 -- kills its process cannot loop for ever. Returns what became of it.
-local function lose(job, cause, policy)
+--
+-- One whose worker was lost has waited for its lease to run out: it comes back at once in any case.
+local function lose(job, cause, policy, with_worker)
   local lost = (tonumber(job.lost_count) or 0) + 1
   redis.call('HSET', job_key(job.id), 'lost_count', lost)
   tally(job.queue, job.function_name or '', 'lost')
@@ -137,6 +139,6 @@ local function lose(job, cause, policy)
     dead_letter(job, policy, text, tonumber(job.current_retries) or 0)
     return 'dead'
   end
-  queue_again(job.id, job.queue, 'PENDING', due_after_loss(job.id, lost))
+  queue_again(job.id, job.queue, 'PENDING', with_worker and now or due_after_loss(job.id, lost))
   return 'queued'
 end
