@@ -28,6 +28,10 @@ SILENCE_SECONDS = 0.5
 """How long a process that need not say hello is waited for."""
 
 
+WRITE_BYTES = 256 * 1024
+"""Written in one go, so that one that reads slowly is not taken for one that does not."""
+
+
 class CheckedProcess:
     """One process of the executor.
 
@@ -71,6 +75,7 @@ class CheckedProcess:
         self.was_told_features = features is not None
         self.stray_progress: list[str] = []
         self._is_ending = False
+        self._turn_to_write = asyncio.Lock()
         self._spoke = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -187,9 +192,11 @@ class CheckedProcess:
         """
         assert self._process.stdin is not None
         try:
-            async with asyncio.timeout(self._limit_seconds):
-                self._process.stdin.write(text)
-                await self._process.stdin.drain()
+            async with self._turn_to_write:
+                for begin in range(0, len(text), WRITE_BYTES):
+                    async with asyncio.timeout(self._limit_seconds):
+                        self._process.stdin.write(text[begin : begin + WRITE_BYTES])
+                        await self._process.stdin.drain()
         except TimeoutError:
             raise WrongPoint(f"it does not read its stdin for {self._limit_seconds:g} s") from None
         except (ConnectionError, RuntimeError):

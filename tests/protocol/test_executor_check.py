@@ -15,7 +15,9 @@ import jsonschema
 import pytest
 
 from rrq.conformance.executor import FIRST, LAST, check_executor, names
+from rrq.conformance.executor_answer import WrongPoint
 from rrq.conformance.executor_bench import Handlers, Subject
+from rrq.conformance.executor_process import CheckedProcess
 from rrq.conformance.report import Report
 from rrq.exc import RRQError
 from tests.support.documents import CHECKOUT
@@ -254,6 +256,23 @@ async def test_an_executor_without_any_known_handler_is_told_what_to_do() -> Non
     ]
     assert "--echo" in report.points[0].note
     assert "--function" in report.points[0].note
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+async def test_one_that_reads_slowly_is_told_from_one_that_does_not(is_deaf: bool) -> None:
+    reads = "while os.read(0, 2**16): time.sleep(0.02)"
+    program = f"import os, time; {'time.sleep(600)' if is_deaf else ''}\n{reads}"
+    process = CheckedProcess([sys.executable, "-c", program], 0.5, 1, lambda line: None)
+    await process.start(0)
+    try:
+        with (
+            pytest.raises(WrongPoint, match=r"does not read its stdin for 0\.5 s")
+            if is_deaf
+            else contextlib.nullcontext()
+        ):
+            await process.write(b"x" * 2**22)
+    finally:
+        await process.kill()
 
 
 async def test_a_program_that_is_not_there_is_an_error() -> None:
