@@ -114,6 +114,16 @@ def test_the_usage_names_arguments_as_the_page_does(path: str, arguments: str) -
     assert f"\nrrq {path} [OPTIONS]{arguments}\n" in page()
 
 
+@pytest.mark.parametrize("name", ["queue", "job", "dlq", "debug"])
+def test_the_list_of_commands_has_the_whole_first_sentence_of_each(name: str) -> None:
+    group = root().commands[name]
+
+    shown = " ".join(group.get_help(group.make_context(name, [], resilient_parsing=True)).split())
+
+    for command in group.commands.values():
+        assert HelpText.of(command).summary in shown
+
+
 @each_command
 def test_a_commands_help_has_an_example_of_options_that_exist(path: str, command: Any) -> None:
     example = HelpText.of(command).example
