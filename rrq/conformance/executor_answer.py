@@ -13,6 +13,10 @@ class WrongPoint(Exception):
     """What was checked does not hold; the message says why."""
 
 
+class UnansweredPoint(WrongPoint):
+    """An answer did not come in time; it may still come."""
+
+
 class AbsentPoint(Exception):
     """What was checked is optional and not there, or could not be tried."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from rrq.conformance.executor_answer import Answer, Expectation, WrongPoint
+from rrq.conformance.executor_answer import Answer, Expectation, UnansweredPoint, WrongPoint
 from rrq.conformance.executor_lines import LineReader
 from rrq.conformance.report import Line, shown
 from rrq.conformance.sameness import parse
@@ -219,7 +219,7 @@ class CheckedProcess:
         if self._tasks[0].done():
             raise WrongPoint(await self._epitaph(f"{name} is not answered"))
         told = f"; what it printed has no line feed at its end: {shown(rest)}" if rest else ""
-        raise WrongPoint(f"{name} is not answered within {limit_seconds:g} s{told}")
+        raise UnansweredPoint(f"{name} is not answered within {limit_seconds:g} s{told}")
 
     async def _epitaph(self, what: str) -> str:
         with suppress(TimeoutError):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 
 from rrq.conformance import vectors
-from rrq.conformance.executor_answer import AbsentPoint, WrongPoint
+from rrq.conformance.executor_answer import AbsentPoint, UnansweredPoint, WrongPoint
 from rrq.conformance.executor_bench import Bench, check_status
 from rrq.conformance.vectors import Case
 from rrq.protocol import HANDLER_NOT_FOUND, MAX_MESSAGE_BYTES
@@ -243,7 +243,11 @@ async def too_long_a_line(bench: Bench) -> str:
     """A line beyond max_message_bytes is refused, and does no harm."""
     process = await bench.process()
     job_id, line = bench.request("no_such_handler", json.dumps(["x" * MAX_MESSAGE_BYTES]))
-    answer = await process.answer(await process.send(line, job_id, "unknown"))
+    try:
+        answer = await process.answer(await process.send(line, job_id, "unknown"))
+    except UnansweredPoint as unanswered:
+        await bench.replace()
+        raise AbsentPoint(f"optional: {unanswered}; the worker sends none so long") from None
     await bench.succeed(process)
     if answer.outcome.status == "success" or answer.outcome.error_type == HANDLER_NOT_FOUND:
         raise AbsentPoint("optional: it takes lines of any length; the worker sends none")

@@ -231,6 +231,15 @@ async def test_an_executor_that_counts_in_doubles_is_told_so_and_is_not_wrong() 
     assert "9007199254740992.0, not 9007199254740993; send them as text" in report.points[1].note
 
 
+async def test_no_answer_to_a_line_that_no_worker_sends_is_not_wrong() -> None:
+    subject = Subject(command=[*BROKEN, "passes_over_long_lines"], limit_seconds=2)
+
+    report = await check_executor(subject, only=["too long"])
+
+    assert [point.status for point in report.points] == ["holds", "absent", "holds"]
+    assert "the worker sends none so long" in report.points[1].note
+
+
 async def test_an_executor_without_an_echo_is_checked_by_a_handler_that_is_named() -> None:
     subject = Subject(command=RIGHT["reference"], function="sleep", args="[0]")
 

@@ -294,6 +294,10 @@ def greets_slowly() -> None:
     time.sleep(0.7)
 
 
+def passes_over_long_lines() -> None:
+    executor.send = lambda message: "longer than" in str(message) or send(message)
+
+
 def counts_in_doubles() -> None:
     json_loads = json.loads
     executor.json.loads = lambda text, **how: json_loads(text, parse_int=float, **how)
