@@ -44,7 +44,7 @@ def failure_groups(jobs: Iterable[ListedJob]) -> list[FailureGroup]:
     """The jobs by the pattern of their error, the newest group first."""
     groups: dict[str, FailureGroup] = {}
     for job in jobs:
-        pattern = pattern_of(job.error or "")
+        pattern = pattern_of(job.told_error or "")
         groups.setdefault(pattern, FailureGroup(pattern)).jobs.append(job)
     return list(groups.values())
 

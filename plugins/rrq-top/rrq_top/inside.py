@@ -123,12 +123,14 @@ class JobInside:
 
     Attributes:
         fields: its hash; empty if there is none.
+        queue: the bare name of its queue.
         reasons: why it does not run, or what became of it; empty if we may not ask.
     """
 
     job_id: str
     at: datetime
     fields: Mapping[str, str]
+    queue: str | None = None
     reasons: Sequence[Reason] = ()
 
 
@@ -245,10 +247,12 @@ class JobLook:
             self._fields = await store.jobs.get_fields(self.job_id)
         self._mark = mark
         kept = {name: one for name, one in self._fields.items() if name not in CHANGING}
+        queue = small.get("queue_name")
         return JobInside(
             job_id=self.job_id,
             at=now,
             fields={**kept, **small} if self._fields else {},
+            queue=store.keys.bare_queue(queue) if queue else None,
             reasons=reasons,
         )
 

@@ -12,8 +12,10 @@ from rrq.cli.render import printable
 from rrq.exc import MalformedJob
 from rrq.job import Job
 from rrq.store.codec import job_from_hash
+from rrq.store.error_types import error_type_of
 from rrq.store.lenient import progress_of
 from rrq.timeline import Event, timeline
+from rrq.wording import told_error
 from rrq_top.grid import Cell, Column, Grid, Row, Tone, text_lines
 from rrq_top.headline import Span
 from rrq_top.inside import JobInside
@@ -67,15 +69,18 @@ def _facts(job: Job, inside: JobInside) -> list[list[Span]]:
     lines = [
         _line("status", job.status.value, STATUS_TONES.get(job.status.value, "plain")),
         _line("function", printable(job.function_name), "strong"),
-        _line("queue", one_line(job.queue_name)),
+        _line("queue", one_line(inside.queue)),
         *(_line(name, told) for name, told in times if told),
         _line("worker", one_line(job.worker_id)),
         _line("failed", attempts, "warning" if job.current_retries else "plain"),
     ]
     if job.last_error:
-        lines.append(_line("error", one_line(job.last_error), "bad"))
+        error_type = error_type_of(inside.fields.get("attempts"), job.last_error)
+        lines.append(_line("error", one_line(told_error(job.last_error, error_type)), "bad"))
     if job.lost_count:
-        lines.append(_line("lost", "once" if job.lost_count == 1 else f"{job.lost_count} times", "warning"))
+        lines.append(
+            _line("lost", "once" if job.lost_count == 1 else f"{job.lost_count} times", "warning")
+        )
     if job.start_time and job.completion_time:
         took = (job.completion_time - job.start_time).total_seconds()
         lines.append(_line("took", age(took)))
@@ -147,7 +152,7 @@ def _event_cells(event: Event) -> tuple[Cell, ...]:
         Cell(age(event.duration_seconds)),
         Cell(str(event.attempt or NOTHING)),
         Cell(one_line(event.executor)),
-        Cell(one_line(event.error)),
+        Cell(one_line(event.told_error)),
     )
 
 

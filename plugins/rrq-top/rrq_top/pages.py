@@ -230,7 +230,7 @@ def failure_page(group: FailureGroup, now: datetime) -> Page:
     return Page(
         title=f"Failure {printable(group.pattern)}",
         lines=[
-            [("for example ", "dim"), (one_line(newest.error), "bad")],
+            [("for example ", "dim"), (one_line(newest.told_error), "bad")],
             [("functions   ", "dim"), (named, "plain")],
         ],
         grid=_jobs_grid(
@@ -290,7 +290,7 @@ def _waiting_row(waiting: Waiting, job: ListedJob | None, now: datetime) -> Row:
         f"due {age(seconds)}" if seconds > 0 else f"in {age(-seconds)}",
         Cell(NOTHING),
         job.retries if job else None,
-        Cell(one_line(job.error if job else None), "warning"),
+        Cell(one_line(job.told_error if job else None), "warning"),
     )
 
 
@@ -306,7 +306,7 @@ def _ended_row(job: ListedJob, now: datetime) -> Row:
         f"{age(seconds)} ago" if seconds is not None else NOTHING,
         Cell(age(took), order=took),
         job.retries,
-        Cell(one_line(job.error), tone, job.error),
+        Cell(one_line(job.told_error), tone, job.told_error),
     )
 
 

@@ -32,7 +32,7 @@ async def test_a_small_terminal_shows_all_four_panes(shop: Shop) -> None:
         running = top.line_with("job-that-")
         assert "render" in running
         assert "███░░░░░░░ 30% 3/10 page 3".startswith(running.split(maxsplit=8)[-1].rstrip("…"))
-        assert top.line_with("no such address").split()[4] == str(FAILED)
+        assert top.line_with("no such address").split()[5] == str(FAILED)
 
 
 async def test_from_a_queue_one_gets_to_its_jobs_their_details_and_their_function(
@@ -71,12 +71,12 @@ async def test_from_a_failure_one_gets_to_the_jobs_that_failed_so(shop: Shop) ->
         await top.shows("no such address")
 
         await top.press("4", "enter")
-        await top.shows("Failure no such address <number>")
+        await top.shows("Failure ValueError: no such address <number>")
         await top.shows(f"fail {FAILED}")
         await top.press("enter")
         await top.shows("status    FAILED")
 
-        assert "error     no such address" in top.text
+        assert "error     ValueError: no such address" in top.text
         await top.press("end")
         await top.shows("failed")
 
