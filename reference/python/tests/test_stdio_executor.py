@@ -73,8 +73,8 @@ async def test_the_stdio_transport_runs_it_many_at_once_and_stops_single_request
     subject = TransportSubject(lambda context: StdioTransport(config, context))
     await subject.transport.start()
     try:
-        assert subject.transport.describe().functions is not None
         await subject.eventually(lambda: subject.transport.capacity == 32)
+        assert subject.transport.describe().functions is not None
         unwanted = asyncio.create_task(subject.call("sleep", 600))
         await subject.eventually(lambda: subject.transport.describe().in_flight == 1)
         unwanted.cancel()
