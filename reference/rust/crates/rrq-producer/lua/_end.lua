@@ -135,7 +135,8 @@ local function lose(job, cause, policy, with_worker)
     return 'cancelled'
   end
   if lost > policy.max_lost then
-    local text = string.format('Job was lost %d times while it ran, last: %s', lost, cause)
+    local times = lost == 1 and 'once' or string.format('%d times', lost)
+    local text = string.format('Job was lost %s while it ran, last: %s', times, cause)
     dead_letter(job, policy, text, tonumber(job.current_retries) or 0)
     return 'dead'
   end
