@@ -87,6 +87,7 @@ class Line:
         opening, self._opening = self._opening, None
         if opening is not None and opening.get_loop() is asyncio.get_running_loop():
             opening.cancel()
+            await asyncio.wait([opening])
         wire, self._wire = self._wire, None
         if wire is not None and wire.is_usable:
             await wire.aclose()
@@ -117,7 +118,12 @@ class Line:
 
     async def _open(self) -> _Wire:
         connection = self._pool.make_connection()
-        await connection.connect()
+        try:
+            await connection.connect()
+        except BaseException:
+            # It may have come far enough for the server to know it.
+            await connection.disconnect(nowait=True)
+            raise
         self._wire = _Wire(connection)
         return self._wire
 

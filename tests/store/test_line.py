@@ -182,6 +182,30 @@ async def test_a_closed_line_leaves_no_connection_and_opens_again(line: Line, re
     assert await line.call("PING") == b"PONG"
 
 
+async def test_a_line_that_is_closed_while_it_opens_leaves_no_connection(
+    client: Redis, redis: Redis
+) -> None:
+    others = await _number_of_connections(redis)
+    # Each closes a little later than the one before, until one is open in time.
+    for turns in range(200):
+        line = Line(client)
+        call = asyncio.create_task(line.call("PING"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        was_open = call.done()
+        call.cancel()
+        await asyncio.wait([call])
+        await line.aclose()
+        if was_open:
+            break
+    assert was_open
+
+    async def all_gone() -> bool:
+        return await _number_of_connections(redis) == others
+
+    await eventually(all_gone, what="the end of the connections")
+
+
 async def test_a_server_that_cannot_be_reached_is_told_to_all_who_ask() -> None:
     client = connect(RRQSettings(redis_dsn="redis://127.0.0.1:1/0"), retries=0)
     line = Line(client)
