@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from rrq.job_request import new_job, queued_job, traced
+from rrq.job_request import fresh_id, new_job, queued_job, traced
 
 if TYPE_CHECKING:
     from rrq.job import Job
@@ -97,7 +96,7 @@ async def _prepared(store: JobStore, requests: Iterable[JobRequest]) -> AsyncIte
 
 
 def _id_of(request: JobRequest) -> str:
-    return request.job_id or str(uuid4())
+    return request.job_id or fresh_id()
 
 
 async def _send(store: JobStore, chunk: Chunk) -> list[Enqueued]:
@@ -116,7 +115,10 @@ def _below_bytes(pairs: Chunk) -> Iterator[Chunk]:
     chunk: Chunk = []
     size = 0
     for request, new in pairs:
-        own_size = sum(len(value) for value in new.fields.values() if isinstance(value, bytes))
+        args, kwargs = new.fields["job_args"], new.fields["job_kwargs"]
+        assert isinstance(args, bytes)
+        assert isinstance(kwargs, bytes)
+        own_size = len(args) + len(kwargs)
         if chunk and size + own_size > CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0

@@ -9,11 +9,10 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from rrq.exc import JobFailed, JobNotFound
 from rrq.job import Job, JobStatus
-from rrq.job_request import JobRequest, new_job, queued_job, traced
+from rrq.job_request import JobRequest, fresh_id, new_job, queued_job, traced
 from rrq.telemetry import producer_telemetry
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class RRQClient:
         await self.close()
 
     async def _enqueue(self, request: JobRequest) -> Job | None:
-        job_id = request.job_id or str(uuid4())
+        job_id = request.job_id or fresh_id()
         telemetry = producer_telemetry(self.settings)
         keys = self.job_store.keys
         if telemetry is None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 from msgspec import Raw
@@ -105,6 +106,15 @@ async def test_the_settings_give_the_defaults(settings: RRQSettings) -> None:
         assert (job.max_retries, job.job_timeout_seconds, job.result_ttl_seconds) == (2, 3, 4)
         assert await client.job_store.get_queued_job_ids("mine") == [job.id]
         assert 48 <= await client.job_store.get_lock_ttl("k") <= 50
+
+
+async def test_ids_that_nobody_chose_are_random_uuids(client: RRQClient) -> None:
+    jobs = await client.enqueue_many(JobRequest("f") for _ in range(500))
+    ids = [UUID(job.id) for job in [*jobs, await client.enqueue("f")] if job]
+    assert len(set(ids)) == 501
+    assert {(one.version, one.variant) for one in ids} == {(4, RFC_4122)}
+    # Both of the bits beside the variant's are as random as the rest.
+    assert {str(one)[19] for one in ids} == set("89ab")
 
 
 @pytest.mark.parametrize("name", ["urgent", "rrq:queue:urgent"])
