@@ -183,25 +183,21 @@ class FanOut:
         """
         context = request.context
         headers = _headers.decode(context.trace_context) or {}
-        return Spans(
-            [
-                (
-                    member,
-                    member.backend.execution,
-                    RunningJob(
-                        job_id=request.job_id,
-                        function_name=request.function_name,
-                        queue_name=queue_name or context.queue_name,
-                        attempt=context.attempt,
-                        worker_id=context.worker_id,
-                        enqueue_time=context.enqueue_time,
-                        trace_context=headers,
-                        attributes=member.attributes(request.args, request.kwargs),
-                    ),
-                )
-                for member in self.members
-            ]
-        )
+        calls = []
+        for member in self.members:
+            job = RunningJob(
+                job_id=request.job_id,
+                function_name=request.function_name,
+                queue_name=queue_name or context.queue_name,
+                attempt=context.attempt,
+                worker_id=context.worker_id,
+                enqueue_time=context.enqueue_time,
+                trace_context=headers,
+            )
+            if member.backend.correlation is not None:
+                job.attributes = member.attributes(request.args, request.kwargs)
+            calls.append((member, member.backend.execution, job))
+        return Spans(calls)
 
 
 class Spans(Generic[T]):

@@ -109,15 +109,10 @@ class OTelTelemetry(Telemetry):
 
     def execution(self, job: RunningJob) -> AbstractContextManager[None]:
         """The span `rrq.executor`."""
-        tracer = self._tracing.tracer()
-        if tracer is None:
-            return nullcontext()
         spans = self._execution_spans
-        if spans is None or spans.tracer is not tracer:
-            from rrq_otel.executing import ExecutionSpans
-
-            spans = self._execution_spans = ExecutionSpans(tracer, _scope(), self.service_name)
-        return spans.around(job)
+        if spans is None or self._own is None:
+            spans = self._spans_of_executions()
+        return spans.around(job) if spans is not None else nullcontext()
 
     def flush(self, timeout_seconds: float) -> None:
         """Send what is held: of the providers set up here, or of the application's."""
@@ -130,7 +125,20 @@ class OTelTelemetry(Telemetry):
         if hasattr(provider, "force_flush"):
             provider.force_flush(int(timeout_seconds * 1000))
 
+    def _spans_of_executions(self) -> ExecutionSpans | None:
+        tracer = self._tracing.tracer()
+        if tracer is None:
+            return None
+        spans = self._execution_spans
+        if spans is None or spans.tracer is not tracer:
+            from rrq_otel.executing import ExecutionSpans
+
+            spans = self._execution_spans = ExecutionSpans(tracer, _scope(), self.service_name)
+        return spans
+
     def _spans_of_jobs(self) -> JobSpans | None:
+        if self._own is not None and self._job_spans is not None:
+            return self._job_spans
         tracer = self._tracing.tracer()
         if tracer is None:
             return None

@@ -59,7 +59,7 @@ class ExecutionSpans:
         if not is_sampled(parent):
             own = f"{parent[:36]}{self.new_span_id():016x}{parent[52:]}"
             return NonRecordingSpan(span_context(own, state, is_remote=False))
-        span = HandlerSpan(self, job, parent, state)
+        span: HandlerSpan = HandlerSpan(self, job, parent, state)
         if getattr(self.processor, "watches_starts", True):
             self.processor.on_start(span, parent_context=way.context_in(headers))
         return span
@@ -127,7 +127,8 @@ class ExecutionSpan:
         traceback: TracebackType | None,
     ) -> None:
         contexts.detach(self._token)
-        self._spans.end(self._span, self._outcome(error), error)
+        is_success = error is None and self._job.stopped_by is None
+        self._spans.end(self._span, "success" if is_success else self._outcome(error), error)
 
     def _outcome(self, error: BaseException | None) -> Outcome:
         if self._job.stopped_by is not None:

@@ -23,6 +23,7 @@ class Processors(SynchronousMultiSpanProcessor):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # of the SDK
         self.watches_starts = False
+        self._count = 0
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add one."""
@@ -30,6 +31,11 @@ class Processors(SynchronousMultiSpanProcessor):
         if type(span_processor).on_start not in does_nothing:
             self.watches_starts = True
         super().add_span_processor(span_processor)
+        self._count += 1
+        if self._count == 1:
+            self.on_end = span_processor.on_end  # type: ignore[method-assign]  # spares the loop
+        elif self._count == 2:
+            del self.on_end
 
 
 class SpanBatches(BatchSpanProcessor):
