@@ -8,13 +8,14 @@ import os
 if _hidden := os.environ.get("RRQ_BENCH_HIDE_PLUGINS", "").split(","):
     import importlib.metadata
 
-    _real = importlib.metadata.Distribution.entry_points.fget
+    _real = importlib.metadata.entry_points
 
-    def _entry_points(self):
+    # Not where distributions are read: another package may put its own reader in that place.
+    def _entry_points(**which):
         return importlib.metadata.EntryPoints(
             point
-            for point in _real(self)
+            for point in _real(**which)
             if not (point.group == "rrq.plugins" and point.name in _hidden)
         )
 
-    importlib.metadata.Distribution.entry_points = property(_entry_points)
+    importlib.metadata.entry_points = _entry_points
