@@ -30,13 +30,20 @@ MAX_AT_ONCE = 100
 CLOSE_SECONDS = 1.0
 
 
+TAKEN_OVER = ("_reader", "_writer", "_host_error", "pack_command", "socket_timeout")
+"""What of a connection's insides is used here. redis-py promises no name with an underscore."""
+
+
 def line_of(redis: Redis) -> Line | None:
-    """A new line to a client's server; None if the client is not of RRQ's making, or if its DSN
-    asks for what only redis-py's own connections do."""
+    """A new line to a client's server; None if the client is not of RRQ's making, if its DSN asks
+    for what only redis-py's own connections do, or if this redis-py is made otherwise inside."""
     pool: Any = redis.connection_pool
     options = pool.connection_kwargs
     is_plain = options.get("protocol") == 2 and not options.get("health_check_interval")
-    return Line(redis) if is_plain and hasattr(pool.connection_class, "is_ours") else None
+    if not is_plain or not hasattr(pool.connection_class, "is_ours"):
+        return None
+    unopened = pool.make_connection()
+    return Line(redis) if all(hasattr(unopened, name) for name in TAKEN_OVER) else None
 
 
 class Line:

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
 from rrq.store.connection import connect
-from rrq.store.line import MAX_AT_ONCE, Line, line_of
+from rrq.store.line import MAX_AT_ONCE, TAKEN_OVER, Line, line_of
 from rrq.store.store import JobStore
 from tests.faults.proxy import Proxy
 from tests.support.waiting import eventually
@@ -261,6 +261,17 @@ async def test_what_only_redis_pys_connections_do_goes_over_those(
 
 async def test_a_client_of_somebody_elses_making_is_used_as_it_is(settings: RRQSettings) -> None:
     store = JobStore(settings, redis=Redis.from_url(settings.redis_dsn))
+
+    assert line_of(store.redis) is None
+    assert await store.jobs.cancel("nothing") == "missing"
+    await store.aclose()
+
+
+async def test_a_redis_py_that_is_made_otherwise_inside_is_used_by_its_door(
+    settings: RRQSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rrq.store.line.TAKEN_OVER", (*TAKEN_OVER, "_a_name_of_tomorrow"))
+    store = JobStore(settings)
 
     assert line_of(store.redis) is None
     assert await store.jobs.cancel("nothing") == "missing"
