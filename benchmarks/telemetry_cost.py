@@ -6,7 +6,9 @@
 By turns, in one run: no tracing plugin installed, all of them installed but nobody has configured
 them, all disabled, and rrq-otel exporting every span, or a tenth of the traces, to a collector
 that throws them away. Each figure is the median of the ratios to the turn without plugins in the
-same round, so that a machine that gets slower meanwhile does not tell.
+same round, so that a machine that gets slower meanwhile does not tell. At last, what the parts of
+it cost when they run by themselves, and what a job runs through where there is no plugin, as a
+share of the processor time that a job of no work took in the same run.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig import Rig, rig
+from telemetry_stages import cost_without, costs
 
 from rrq import JobRequest
 from rrq.telemetry import disable
@@ -84,6 +87,19 @@ async def main(jobs: int, rounds: int) -> None:
                     bench, modes(endpoint), function, arguments, count, in_flight, rounds
                 )
                 report(title, figures)
+                if function == "noop":
+                    of_a_job = statistics.median(
+                        figure.cpu_microseconds for figure in figures["not installed"]
+                    )
+        print("\nprocessor time of the parts, by themselves")
+        parts = costs(endpoint)
+        for name, microseconds in {**parts, "together": sum(parts.values())}.items():
+            print(f"  {name:32} {microseconds:6.1f} µs a job")
+    without = cost_without()
+    print(
+        f"\nwithout a plugin, for the sake of tracing: {without:.2f} µs a job, "
+        f"{without / of_a_job:.2%} of the {of_a_job:.0f} µs that worker and executor take"
+    )
 
 
 async def compare(
