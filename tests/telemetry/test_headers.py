@@ -9,7 +9,13 @@ import pytest
 
 from rrq.telemetry import EnqueuedJob, FanOut, Telemetry
 from rrq.telemetry.headers import merged
-from rrq.telemetry.identity import TraceParent
+from rrq.telemetry.identity import (
+    TraceParent,
+    is_sampled,
+    plain_traceparent,
+    span_id,
+    span_id_text,
+)
 
 TRACE = {"traceparent": "00-aa", "tracestate": "a=1", "baggage": "user=7"}
 
@@ -136,3 +142,18 @@ def test_a_later_version_may_say_more() -> None:
 )
 def test_a_traceparent_that_is_not_valid_is_none(text: str | None) -> None:
     assert TraceParent.parsed(text) is None
+    assert plain_traceparent(text) is None
+
+
+def test_a_plain_traceparent_has_the_form_of_the_first_version() -> None:
+    text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-02"
+    assert plain_traceparent(text) == text
+    assert plain_traceparent(f"01{text[2:]}-more") == text
+    assert not is_sampled(text)
+    assert is_sampled(f"{text[:-2]}03")
+
+
+def test_the_id_of_a_runs_span_is_the_same_as_a_number_and_as_text() -> None:
+    number, text = span_id("otel", "j1", 7), span_id_text("otel", "j1", 7)
+    assert (f"{number:016x}", len(text)) == (text, 16)
+    assert span_id_text("otel", "j1", 8) != text
