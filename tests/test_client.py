@@ -447,20 +447,20 @@ async def test_an_unknown_job_is_none(client: RRQClient) -> None:
 
 
 async def test_a_client_closes_the_store_that_it_made(settings: RRQSettings) -> None:
+    observer = JobStore(settings)
+    others = {one["id"] for one in await observer.redis.client_list()}
     client = RRQClient(settings)
     await client.enqueue("f", _job_id="a")
-    store = client.job_store
-    ours = {one["id"] for one in await store.redis.client_list()}
+    assert await client.get_job("a") is not None
     waiting = asyncio.create_task(client.wait("a", timeout=10))
     await _waiting(client, "a")
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+    assert len(await observer.redis.client_list()) >= len(others) + 2  # steps, mailbox
     await client.close()
-    observer = JobStore(settings)
 
     async def ours_are_gone() -> bool:
-        ids = {one["id"] for one in await observer.redis.client_list()}
-        return len(ids) == 1 and not ours & ids
+        return {one["id"] for one in await observer.redis.client_list()} <= others
 
     await eventually(ours_are_gone, what="the end of the client's connections")
     await observer.aclose()
