@@ -24,7 +24,12 @@ def main() -> None:
 
         if completion.is_asked():
             completion.answer()
-    raise SystemExit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    if "rrq.orchestrator.worker" in sys.modules:
+        from rrq.ending import leave
+
+        leave(status)
+    raise SystemExit(status)
 
 
 def run(arguments: Sequence[str]) -> int:

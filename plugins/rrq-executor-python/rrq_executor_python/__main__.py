@@ -2,4 +2,4 @@
 
 from rrq_executor_python.main import main
 
-raise SystemExit(main())
+main()

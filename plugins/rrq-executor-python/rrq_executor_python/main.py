@@ -6,12 +6,20 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 DEFAULT_MAX_IN_FLIGHT = 32
 DEFAULT_GRACE_SECONDS = 5.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> NoReturn:
+    """Run the command and end the process; its exit status is that of `run`."""
+    from rrq.ending import leave
+
+    leave(run())
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
