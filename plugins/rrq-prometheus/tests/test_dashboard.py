@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rrq.embedded import EmbeddedRedis
 from rrq.settings import RRQSettings
 from rrq.sync_client import SyncRRQClient
 from tests.support.distributions import rrq_command
+from tests.support.once import once
 from tests.support.places import Place
 from tests.support.waiting import eventually_blocking
 
@@ -29,17 +30,30 @@ OF_PROMETHEUS = {"instance", "job"}
 @pytest.fixture(scope="module")
 def labels(
     rrq_redis_server: EmbeddedRedis, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, set[str]]]:
+) -> dict[str, set[str]]:
     """What was scraped of a worker that has run a job: the labels by the name of the metric."""
-    rrq_redis_server.flush()
-    dsn = rrq_redis_server.dsn
-    for place in Place(tmp_path_factory.mktemp("worker"), rrq_command().parent).lend():
+
+    def scrape(directory: Path) -> None:
+        rrq_redis_server.flush()
+        told = scraped(rrq_redis_server.dsn, tmp_path_factory.mktemp("worker"))
+        (directory / "labels").write_bytes(pickle.dumps(told))
+
+    found = once(tmp_path_factory, "scraped_worker", scrape) / "labels"
+    told: dict[str, set[str]] = pickle.loads(found.read_bytes())
+    return told
+
+
+def scraped(dsn: str, folder: Path) -> dict[str, set[str]]:
+    """The labels by metric of a worker of its own, after its first job."""
+    told: dict[str, set[str]] = {}
+    for place in Place(folder, rrq_command().parent).lend():
         configure(place, dsn, "port = 0")
         worker = place.start("rrq", "worker", "run")
         with SyncRRQClient(RRQSettings(redis_dsn=dsn)) as client:
             client.wait(client.enqueue("buy"), timeout=20)
-        yield eventually_blocking(partial(told_by, address_of(worker)), 20, "a measurement")
+        told = eventually_blocking(partial(told_by, address_of(worker)), 20, "a measurement")
         worker.stop()
+    return told
 
 
 def told_by(address: str) -> dict[str, set[str]]:
