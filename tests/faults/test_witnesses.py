@@ -11,7 +11,7 @@ from tests.faults.invariants import all_is_accounted_for
 from tests.faults.journal import Journal
 from tests.faults.ledger import Ledger
 from tests.faults.rig import Rig
-from tests.faults.soak import blamed
+from tests.faults.soak import killed
 
 
 async def enqueued(rig: Rig) -> str:
@@ -91,7 +91,7 @@ def test_the_ledger_knows_who_was_in_the_process_of_a_run(tmp_path: Path) -> Non
     assert ledger.neighbours("elsewhere") == set()
 
 
-async def test_the_soak_sees_a_job_that_was_dead_lettered_for_the_crash_of_another(
+async def test_the_soak_sees_a_job_that_was_dead_lettered_for_what_killed_it_from_outside(
     rig: Rig,
 ) -> None:
     innocent, guilty, failed = [await rig.enqueue(name) for name in ("quick", "killing", "failing")]
@@ -99,7 +99,7 @@ async def test_the_soak_sees_a_job_that_was_dead_lettered_for_the_crash_of_anoth
                           (failed, "it fails every time")):  # fmt: skip
         await rig.redis("HSET", f"rrq:job:{job_id}", "status", "FAILED", "last_error", error)
 
-    assert await blamed(rig, await rig.statuses([innocent, guilty, failed])) == [innocent]
+    assert await killed(rig, await rig.statuses([innocent, guilty, failed])) == [innocent]
 
 
 def test_a_journal_that_ends_in_the_middle_of_a_step_counts_the_whole_ones(tmp_path: Path) -> None:
