@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 
-EVERY_SECONDS = 60.0
+from rrq.telemetry.complaints import OnceAMinute
 
 _UNTAKEN = re.compile("failed to (send|shutdown)|HTTP error status")
 """What is not of this kind is about one trace, or its size, and stands as it is."""
@@ -22,34 +21,17 @@ def complain_briefly() -> None:
         ddtrace = logging.getLogger("ddtrace")
         for handler in [one for one in ddtrace.handlers if type(one) is logging.StreamHandler]:
             ddtrace.removeHandler(handler)
-    complaint = _OneLine()
-    for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        if not any(isinstance(one, _OneLine) for one in logger.filters):
-            logger.addFilter(complaint)
+    _OneLine().add_to(_LOGGERS)
 
 
-class _OneLine(logging.Filter):
-    """Lets one complaint a minute pass, in one line."""
+class _OneLine(OnceAMinute):
+    def concerns(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING and bool(_UNTAKEN.search(record.getMessage()))
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._passed_at = -EVERY_SECONDS
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        why = record.getMessage()
-        if record.levelno < logging.WARNING or not _UNTAKEN.search(why):
-            return True
-        now = time.monotonic()
-        if now - self._passed_at < EVERY_SECONDS:
-            return False
-        self._passed_at = now
-        if record.exc_info and record.exc_info[1] is not None:
-            why = f"{why}: {record.exc_info[1]!r}"
-        record.msg = (
+    def told(self, why: str, error: BaseException | None) -> str:
+        if error is not None:
+            why = f"{why}: {error!r}"
+        return (
             "Datadog's agent takes no traces, jobs go on. Is it running? DD_TRACE_AGENT_URL says "
-            "where. (%.400s)"
+            f"where. ({why:.400})"
         )
-        record.args = (why,)
-        record.exc_info = record.exc_text = None
-        return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from rrq.telemetry.complaints import EVERY_SECONDS
 from rrq_otel.request import encoded
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
 
 GIVE_UP_SECONDS = 10.0
 """How long a batch is tried again; those after it wait meanwhile, up to the processor's queue."""
-
-COMPLAIN_EVERY_SECONDS = 60.0
 
 _TRY_AGAIN = {408, 429, 502, 503, 504}
 
@@ -142,7 +141,7 @@ class LeanHttpExporter(SpanExporter):
         self._stock = stock
         self._send = send
         self._ending = threading.Event()
-        self._complained_at = -COMPLAIN_EVERY_SECONDS
+        self._complained_at = -EVERY_SECONDS
         self._lost = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -186,7 +185,7 @@ class LeanHttpExporter(SpanExporter):
 
     def _complain(self, spans: int, why: str) -> None:
         self._lost += spans
-        if time.monotonic() - self._complained_at >= COMPLAIN_EVERY_SECONDS:
+        if time.monotonic() - self._complained_at >= EVERY_SECONDS:
             self._complained_at = time.monotonic()
             logger.warning("OTLP: %d spans could not be sent and are lost: %s", self._lost, why)
             self._lost = 0

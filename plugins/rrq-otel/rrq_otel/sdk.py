@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
+from rrq.telemetry.complaints import OnceAMinute
 from rrq_otel.exporting import NoSuchExporter, log_exporter, metric_exporter, span_exporter
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ QUEUED_SPANS = 16_384
 BATCH_SPANS = 1_024
 SEND_EVERY_MS = 1_000
 """RRQ's defaults where `OTEL_BSP_*` says nothing: OpenTelemetry's are for a tenth of the load."""
-
-COMPLAIN_EVERY_SECONDS = 60.0
 
 logger = logging.getLogger("rrq.telemetry")
 
@@ -168,28 +167,12 @@ def _unless_said(variable: str, ours: int) -> int | None:
 def _quieten() -> None:
     """A collector that is down costs one line a minute, not one a batch with a traceback."""
     for name in _EXPORTING_LOGGERS:
-        of_exporter = logging.getLogger(name)
-        if not any(isinstance(one, _OnceAMinute) for one in of_exporter.filters):
-            of_exporter.addFilter(_OnceAMinute())
+        _OneLine().add_to([name])
 
 
-class _OnceAMinute(logging.Filter):
-    """Lets one record a minute pass, without its traceback."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._passed_at = -COMPLAIN_EVERY_SECONDS
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        now = time.monotonic()
-        if now - self._passed_at < COMPLAIN_EVERY_SECONDS:
-            return False
-        self._passed_at = now
-        if record.exc_info and record.exc_info[1] is not None:
-            record.msg = f"{record.getMessage()} {record.exc_info[1]!r:.300}"
-            record.args = None
-            record.exc_info = None
-        return True
+class _OneLine(OnceAMinute):
+    def told(self, why: str, error: BaseException | None) -> str:
+        return why if error is None else f"{why} {error!r:.300}"
 
 
 _EXPORTING_LOGGERS = (
