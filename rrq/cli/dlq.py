@@ -18,7 +18,7 @@ from rrq.cli.dead_letters import (
     dlq_of,
 )
 from rrq.cli.groups import command_group
-from rrq.cli.job import bare_queue, failed_attempts, read_job, shown_error
+from rrq.cli.job import bare_queue, failed_attempts, read_job, read_or_show_raw, shown_error
 from rrq.cli.missing import named, no_job
 from rrq.exc import JobNotFound, MalformedJob
 from rrq.hookspecs import hookimpl
@@ -139,7 +139,6 @@ def inspect(
     Example: rrq dlq inspect 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
     from rrq.cli.session import session
-    from rrq.store.error_types import error_type_of
 
     async def ask(store: JobStore) -> tuple[dict[str, str], str, Keys]:
         fields = await store.jobs.get_fields(job_id)
@@ -153,16 +152,9 @@ def inspect(
             f"Job {render.printable(job_id)} is no dead letter, it is "
             f"{render.printable(fields.get('status', '-'))}: see `rrq job show`"
         )
-    if raw:
-        render.print_json(fields)
+    if not (read := read_or_show_raw(job_id, fields, raw)):
         return
-    try:
-        job = read_job(job_id, fields)
-    except MalformedJob as error:
-        render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
-        render.print_json(fields)
-        return
-    error_type = error_type_of(fields.get("attempts"), job.last_error)
+    job, error_type = read
     described = _described(job, dlq_name, keys, error_type, json)
     attempts = _attempts(fields.get("attempts"))
     if json:

@@ -48,20 +48,10 @@ def show(
 
     Example: rrq job show 4e292131-ebce-4307-9b58-0f5e49c0bbf8
     """
-    from rrq.store.error_types import error_type_of
-
     fields, keys = _fields(job_id, config, redis_dsn)
-    if raw:
-        render.print_json(fields)
-        return
-    try:
-        job = read_job(job_id, fields)
-    except MalformedJob as error:
-        render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
-        render.print_json(fields)
-        return
-    error_type = error_type_of(fields.get("attempts"), job.last_error)
-    render.details(_described(job, keys, error_type, json), json)
+    if read := read_or_show_raw(job_id, fields, raw):
+        job, error_type = read
+        render.details(_described(job, keys, error_type, json), json)
 
 
 def trace(
@@ -231,6 +221,23 @@ def read_job(job_id: str, fields: dict[str, str]) -> Job:
     from rrq.store.codec import job_from_hash
 
     return job_from_hash(job_id, {_raw(name): _raw(value) for name, value in fields.items()})
+
+
+def read_or_show_raw(
+    job_id: str, fields: dict[str, str], raw: bool
+) -> tuple[Job, str | None] | None:
+    """The job that a hash describes, and the type of its error; None if the hash was shown in its
+    place, as that is what was asked for, or all that can be done."""
+    from rrq.store.error_types import error_type_of
+
+    if not raw:
+        try:
+            job = read_job(job_id, fields)
+            return job, error_type_of(fields.get("attempts"), job.last_error)
+        except MalformedJob as error:
+            render.warning(f"{render.printable(str(error))}. Its hash, as --raw shows it:")
+    render.print_json(fields)
+    return None
 
 
 def _described(job: Job, keys: Keys, error_type: str | None, json: bool) -> dict[str, Any]:

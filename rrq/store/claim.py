@@ -56,6 +56,11 @@ _EMPTY_ARRAY = Raw(b"[]")
 _EMPTY_OBJECT = Raw(b"{}")
 
 
+def runs_alone(lost_count: float, max_lost: int) -> bool:
+    """Whether the next loss, if it is not the first one, dead-letters a job lost so often."""
+    return lost_count >= max(1, max_lost)
+
+
 def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Claim:
     """One job of the claim step's answer (see `lua/claim.lua`)."""
     defects: list[str] = []
@@ -82,7 +87,7 @@ def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Cla
         ),
         started=reply[13].decode(),
         previous_token=int(reply[14]) if reply[14] else None,
-        runs_alone=lost[0] >= (limits.max_lost or 1) if lost else False,
+        runs_alone=runs_alone(lost[0], limits.max_lost) if lost else False,
         defect="; ".join(defects) or None,
     )
 

@@ -16,6 +16,7 @@ from rrq.explain.evidence import (
     RunningJob,
 )
 from rrq.job import JobStatus
+from rrq.store.claim import runs_alone
 from rrq.store.error_types import error_type_of
 from rrq.store.jobs import time_from_ms
 from rrq.store.lenient import number_of, text_of, time_of
@@ -166,7 +167,7 @@ class Evidences:
         )
 
     def _runs_alone(self, lost_count: float | None) -> bool:
-        return (lost_count or 0) >= max(1, self._settings.max_lost)
+        return runs_alone(lost_count or 0, self._settings.max_lost)
 
 
 _ENDED = [status.value for status in JobStatus if status.is_terminal]
