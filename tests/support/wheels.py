@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,9 +22,24 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every wheel, each built from its source distribution, so that this is complete too."""
 
     def build(directory: Path) -> None:
-        uv("build", "--all-packages", "--out-dir", str(directory), cwd=CHECKOUT)
+        # uv alone would make sixteen environments of the same packages, which Python would
+        # compile in each.
+        with tempfile.TemporaryDirectory() as environment:
+            python = f"{environment}/bin/python"
+            uv("venv", "--python", sys.executable, environment, cwd=CHECKOUT)
+            uv("pip", "install", "--python", python, *needed_to_build(), cwd=CHECKOUT)
+            with_it = ("--no-build-isolation", "--python", python)
+            uv("build", *with_it, "--all-packages", "--out-dir", str(directory), cwd=CHECKOUT)
 
     return once(tmp_path_factory, "dist", build)
+
+
+def needed_to_build() -> list[str]:
+    """What every distribution says that it is built with, the same and no more for each."""
+    projects = [CHECKOUT / "pyproject.toml", *CHECKOUT.glob("plugins/*/pyproject.toml")]
+    needed = [tomllib.loads(path.read_text())["build-system"]["requires"] for path in projects]
+    assert all(requirements == needed[0] for requirements in needed), needed
+    return list(needed[0])
 
 
 def uv(*arguments: str, cwd: Path) -> None:
