@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -19,6 +21,7 @@ from rrq.store.verdict import SettleAnswer, Verdict, VerdictKind
 from rrq.telemetry import Attempt, FinishedJob, Outcome, Scalar, StartedJob
 from rrq.telemetry.fan_out import Member
 from rrq.telemetry.headers import merged
+from rrq.telemetry.relay import Relay
 
 _OUTCOMES: Mapping[VerdictKind, Outcome] = {
     "complete": "success",
@@ -29,7 +32,8 @@ _OUTCOMES: Mapping[VerdictKind, Outcome] = {
     "lost": "lost",
 }
 
-_NO_HEADERS: dict[str, str] = {}
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_ATTRIBUTES: Mapping[str, Scalar] = MappingProxyType({})
 
 logger = logging.getLogger("rrq.telemetry")
 
@@ -56,6 +60,9 @@ class JobTelemetry:
     def __init__(self, telemetry: WorkerTelemetry, worker_id: str) -> None:
         self._telemetry = telemetry
         self._worker_id = worker_id
+        self._hear_of_attempts = [
+            (member, _way_to(member, relay)) for member, relay in telemetry.relays
+        ]
         self._carriers = [member for member, _ in telemetry.relays if member.carries]
         self._correlated = [
             member for member, _ in telemetry.relays if member.backend.correlation is not None
@@ -134,14 +141,14 @@ class JobTelemetry:
             finished.outcome = "cancelled"
             finished.retry_delay_ms = None
         started, carried, attributes = run.started, run.carried, run.attributes
-        for member, relay in self._telemetry.relays:
-            relay.call(
+        for member, hear in self._hear_of_attempts:
+            hear(
                 member.backend.attempt,
                 Attempt(
                     started=started,
                     finished=finished,
                     carried=carried.get(member, _NO_HEADERS),
-                    attributes=attributes.get(member, {}),
+                    attributes=attributes.get(member, _NO_ATTRIBUTES),
                 ),
             )
 
@@ -172,16 +179,20 @@ class JobTelemetry:
     def _carry(self, run: Run) -> None:
         started = run.started
         before = started.trace_context
-        wanted = []
+        wanted: list[Mapping[str, str]] = []
         for member in self._carriers:
-            if member.is_passed_over:
-                continue
-            headers = member.quick(member.backend.carry, started)
+            headers = member.unless_passed_over(member.backend.carry, started)
             if headers:
                 run.carried[member] = headers
                 wanted.append({**before, **headers})
         if wanted:
-            run.trace_context = Raw(msgspec.json.encode(merged(before, wanted)))
+            run.trace_context = Raw(_encoder.encode(merged(before, wanted)))
 
 
+def _way_to(member: Member, relay: Relay) -> Callable[..., Any]:
+    """What calls a backend's `attempt`."""
+    return member.unless_passed_over if member.backend.records_at_once else relay.call
+
+
+_encoder = msgspec.json.Encoder()
 _headers: msgspec.json.Decoder[dict[str, str] | None] = msgspec.json.Decoder(dict[str, str] | None)

@@ -34,7 +34,8 @@ class Telemetry:
     | --- | --- | --- |
     | `enqueue` | any that enqueues | the caller's event loop |
     | `carry` | worker | its event loop: no input or output, no locks, microseconds |
-    | `attempt`, `worker_started`, `heartbeat`, `worker_stopped` | worker | the backend's own |
+    | `attempt` | worker | the backend's own, or as `carry` if `records_at_once` |
+    | `worker_started`, `heartbeat`, `worker_stopped` | worker | the backend's own |
     | `execution` | Python executor | its event loop |
     | `flush` | worker, Python executor | a thread that is not waited for beyond the timeout |
 
@@ -49,6 +50,9 @@ class Telemetry:
             way to propagate. Where several backends write them, one that says so comes first.
         wants_queues: whether `heartbeat` is to measure the queues too, which asks Redis.
         correlation: which arguments of jobs become attributes; None if none do.
+        records_at_once: whether `attempt` only computes, for microseconds, and keeps what it made
+            for a thread that sends it. Then the worker's event loop calls it, which spares what
+            it costs to hand every attempt to another thread; it is never dropped before.
         is_idle: whether there is nothing to do, as while the application has not configured its
             SDK; asked before each `enqueue` and `execution`, so that the caller need not do
             anything either.
@@ -58,6 +62,7 @@ class Telemetry:
     w3c_is_native: bool = False
     wants_queues: bool = False
     correlation: Correlation | None = None
+    records_at_once: bool = False
 
     @property
     def is_idle(self) -> bool:

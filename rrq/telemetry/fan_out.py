@@ -77,6 +77,12 @@ class Member:
             if time.monotonic() - began > SLOW_SECONDS:
                 self._pass_over(call, began)
 
+    def unless_passed_over(self, call: Callable[..., T], *arguments: Any) -> T | None:
+        """As `quick`; None without the call while the backend is passed over."""
+        if self._passed_over_until and self.is_passed_over:
+            return None
+        return self.quick(call, *arguments)
+
     def entered(
         self, method: Callable[[T], AbstractContextManager[None]], subject: T
     ) -> AbstractContextManager[None] | None:

@@ -77,6 +77,67 @@ async def test_jobs_do_not_notice_a_backend_that_hangs_and_the_others_are_told(
         hanging.let_go.set()
 
 
+class AtOnce(Recording):
+    """Records in the worker's event loop, and notes which thread that is."""
+
+    records_at_once = True
+
+    def __init__(self, header: str) -> None:
+        super().__init__(header)
+        self.threads: set[int] = set()
+        self.seconds = 0.0
+        self.is_broken = False
+
+    def attempt(self, attempt: Attempt) -> None:
+        self.threads.add(threading.get_ident())
+        time.sleep(self.seconds)
+        if self.is_broken:
+            raise ValueError("no room")
+        super().attempt(attempt)
+
+
+async def test_a_backend_that_records_at_once_is_called_in_the_loop_and_may_fail(
+    settings: RRQSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick, sound = AtOnce("x-quick"), Recording("x-sound")
+    telemetry.configure(quick)
+    telemetry.configure(sound)
+    with caplog.at_level(logging.WARNING, "rrq.telemetry"):
+        async with scripted(settings) as (_, client, _requests):
+            for number in range(3):
+                quick.is_broken = number == 1
+                job = await client.enqueue("work")
+                assert job is not None
+                assert await client.wait(job, timeout=5) == 1
+                await eventually(lambda wanted=number + 1: len(sound.attempts) == wanted)
+    assert quick.threads == {threading.get_ident()}
+    assert [attempt.carried for attempt in quick.attempts] == [
+        {"x-quick": sound.attempts[number].carried["x-sound"]} for number in (0, 2)
+    ]
+    [warning] = [one.getMessage() for one in caplog.records]
+    assert warning.startswith("Telemetry x-quick: AtOnce.attempt failed, jobs go on: ValueError")
+
+
+async def test_a_backend_that_is_slow_to_record_at_once_is_passed_over(
+    settings: RRQSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(fan_out, "SLOW_SECONDS", 0.05)
+    slow, sound = AtOnce("x-slow"), Recording("x-sound")
+    slow.seconds = 0.1
+    telemetry.configure(slow)
+    telemetry.configure(sound)
+    with caplog.at_level(logging.WARNING, "rrq.telemetry"):
+        async with scripted(settings) as (_, client, _requests):
+            for _ in range(3):
+                job = await client.enqueue("work")
+                assert job is not None
+                await client.wait(job, timeout=5)
+            await eventually(lambda: len(sound.attempts) == 3)
+    assert len(slow.attempts) == 1
+    [warning] = [one.getMessage() for one in caplog.records if "passed over" in one.getMessage()]
+    assert warning.startswith("Telemetry x-slow took 0.1 s for AtOnce.attempt")
+
+
 async def test_what_a_backend_cannot_keep_up_with_is_dropped_counted_and_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

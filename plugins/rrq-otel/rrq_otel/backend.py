@@ -19,7 +19,7 @@ from rrq.telemetry import (
     WorkerGauges,
 )
 from rrq_otel.metrics import Metrics
-from rrq_otel.tracing import SCOPE, Tracing
+from rrq_otel.tracing import Tracing, scope
 
 if TYPE_CHECKING:
     from rrq.telemetry.correlation import Correlation
@@ -50,6 +50,8 @@ class OTelTelemetry(Telemetry):
     ) -> None:
         self.correlation = correlation
         self.wants_queues = own is None or own.metrics is not None
+        # Nobody but RRQ has a hand in an SDK that was set up here: a span is made in microseconds.
+        self.records_at_once = own is not None
         self._own = own
         self.service_name = service_name
         self._tracing = Tracing(own.traces) if own else Tracing()
@@ -133,7 +135,7 @@ class OTelTelemetry(Telemetry):
         if spans is None or spans.tracer is not tracer:
             from rrq_otel.executing import ExecutionSpans
 
-            spans = self._execution_spans = ExecutionSpans(tracer, _scope(), self.service_name)
+            spans = self._execution_spans = ExecutionSpans(tracer, scope(), self.service_name)
         return spans
 
     def _spans_of_jobs(self) -> JobSpans | None:
@@ -151,13 +153,5 @@ class OTelTelemetry(Telemetry):
             if not isinstance(tracer, SdkTracer):
                 # The span's id must be chosen before it is made, which only the SDK allows.
                 return None
-            spans = self._job_spans = JobSpans(NAME, tracer, _scope(), self.service_name)
+            spans = self._job_spans = JobSpans(NAME, tracer, scope(), self.service_name)
         return spans
-
-
-def _scope() -> Any:
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
-    from rrq import __version__
-
-    return InstrumentationScope(SCOPE, __version__)

@@ -43,6 +43,13 @@ class Carrier:
         """The span of our own that `headers_for` told of."""
         return self.parent_in(headers)[0]
 
+    def spans_in(
+        self, before: Mapping[str, str], told: Mapping[str, str]
+    ) -> tuple[str | None, str | None, TraceState | None]:
+        """The span that `told` names, as `headers_for` made it of `before`, and, as `parent_in`
+        finds them, its parent and the state of its trace."""
+        return self.told_in(told), *self.parent_in(before)
+
     def headers_for(self, plain: str, before: Mapping[str, str]) -> dict[str, str]:
         """The headers that name this span as the parent, where `before` stood until now."""
         headers: dict[str, str] = {}
@@ -71,6 +78,16 @@ class W3CCarrier(Carrier):
     def told_in(self, headers: Mapping[str, str]) -> str | None:
         """As any carrier."""
         return headers.get("traceparent")
+
+    def spans_in(
+        self, before: Mapping[str, str], told: Mapping[str, str]
+    ) -> tuple[str | None, str | None, TraceState | None]:
+        """As any carrier."""
+        own, parent = told.get("traceparent"), before.get("traceparent")
+        if own and parent and "tracestate" not in before and own[:36] == parent[:36]:
+            # The trace of a parent that was not valid would not have been continued.
+            return own, parent[:55], None
+        return own, *self.parent_in(before)
 
     def headers_for(self, plain: str, before: Mapping[str, str]) -> dict[str, str]:
         """As any carrier."""

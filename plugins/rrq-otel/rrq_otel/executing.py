@@ -102,8 +102,7 @@ class ExecutionSpans:
             attributes["rrq.worker_id"] = worker_id
         if outcome:
             attributes["rrq.outcome"] = outcome
-        own = frozenset(semantics.identity(""))
-        return Pattern(semantics.EXECUTOR, SpanKind.INTERNAL, attributes, own)
+        return Pattern(semantics.EXECUTOR, SpanKind.INTERNAL, attributes)
 
 
 class ExecutionSpan:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from rrq.telemetry.complaints import EVERY_SECONDS
-from rrq_otel.request import encoded
+from rrq_otel.request import count, encoded
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -47,6 +47,11 @@ def span_exporter(name: str) -> SpanExporter:
     if _protocol("TRACES") == "grpc":
         return _lean_grpc_exporter()
     return _lean_http_exporter()
+
+
+def takes_written_spans(exporter: object) -> bool:
+    """Whether it can be given `WrittenSpans`."""
+    return getattr(exporter, "takes_written_spans", False)
 
 
 def metric_exporter(name: str) -> Any:
@@ -111,6 +116,8 @@ def _lean_grpc_exporter() -> SpanExporter:
     stock: type[Any] = _grpc("trace_exporter").OTLPSpanExporter
 
     class LeanGrpcExporter(stock):  # type: ignore[misc]
+        takes_written_spans = True
+
         def _translate_data(self, data: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
             request = ExportTraceServiceRequest()
             request.ParseFromString(encoded(data))
@@ -137,6 +144,8 @@ class LeanHttpExporter(SpanExporter):
         send: its method that posts a request.
     """
 
+    takes_written_spans = True
+
     def __init__(self, stock: Any, send: Any) -> None:
         self._stock = stock
         self._send = send
@@ -159,7 +168,7 @@ class LeanHttpExporter(SpanExporter):
                 break
             if self._ending.wait(pause_seconds):
                 break
-        self._complain(len(spans), why)
+        self._complain(count(spans), why)
         return SpanExportResult.FAILURE
 
     def shutdown(self) -> None:

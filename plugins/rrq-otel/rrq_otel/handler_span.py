@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span
 
 from rrq_otel import semantics, wire
 from rrq_otel.carrier import span_context
-from rrq_otel.lean_span import LeanSpan, Pattern, encoded_identity, encoded_place
+from rrq_otel.lean_span import LeanSpan, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,8 +54,7 @@ class HandlerSpan(LeanSpan, Span):
     def get_span_context(self) -> SpanContext:
         """Its ids; made when they are first asked for, without the rest."""
         if self._own_context is None:
-            own = f"{self._above[:36]}{self._span_id:016x}{self._above[52:]}"
-            self._own_context = span_context(own, self._state, is_remote=False)
+            self._own_context = span_context(self._plain(), self._state, is_remote=False)
         return self._own_context
 
     def end(self, end_time: int | None = None) -> None:
@@ -64,7 +63,12 @@ class HandlerSpan(LeanSpan, Span):
             self._end_touched(end_time)
         else:
             self._end_time = time.time_ns() if end_time is None else end_time
-            self._spans.processor.on_end(self)
+            processor = self._spans.processor
+            batches = getattr(processor, "batches", None)
+            if batches is not None and (written := self.encoded()) is not None:
+                batches.take(wire.field(0x12, written))
+            else:
+                processor.on_end(self)
 
     @property
     def dropped_attributes(self) -> int:
@@ -82,14 +86,10 @@ class HandlerSpan(LeanSpan, Span):
             if not pattern.takes(job.attributes):
                 return None
             more = wire.encoded_attributes(job.attributes)
-        place = encoded_place(
-            above[3:35],
-            f"{self._span_id:016x}",
-            above[36:52],
-            self._start_time or 0,
-            self._end_time or 0,
+        written = pattern.encoded(
+            self._plain(), above[36:52], self._start_time or 0, self._end_time or 0, job.job_id
         )
-        return b"".join((place, pattern.encoded, encoded_identity(job.job_id), more))
+        return written + more if more else written
 
     def _end_touched(self, end_time: int | None) -> None:
         with self._lock:
@@ -102,6 +102,9 @@ class HandlerSpan(LeanSpan, Span):
             self._spans.processor.on_end(self)
         else:
             super().end(end_time)  # which says in the log that it has ended
+
+    def _plain(self) -> str:
+        return f"{self._above[:36]}{self._span_id:016x}{self._above[52:]}"
 
     def _pattern(self) -> Pattern:
         job = self._job

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import inf
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk.metrics import Histogram as Instrument
@@ -193,31 +192,31 @@ def _joined(of_resource: ResourceMetrics, metrics: list[Metric]) -> ResourceMetr
 
 
 class _Series:
-    """The values of one histogram that have the same attributes."""
+    """The values of one histogram that have the same attributes.
 
-    __slots__ = ("_attributes", "_counts", "_lock", "_max", "_min", "_start_ns", "_sum")
+    One thread records, which no lock stops: another that reads meanwhile may see a value's bucket
+    without its share of the sum, until it reads again.
+    """
+
+    __slots__ = ("_attributes", "_counts", "_max", "_min", "_start_ns", "_sum")
 
     def __init__(self, attributes: dict[str, str]) -> None:
         self._attributes = attributes
-        self._lock = Lock()
         self._start_ns = time.time_ns()
         self._counts = [0] * (len(SECONDS) + 1)
         self._sum = 0.0
         self._min, self._max = inf, -inf
 
     def record(self, seconds: float) -> None:
-        with self._lock:
-            self._counts[bisect_left(SECONDS, seconds)] += 1
-            self._sum += seconds
-            if seconds < self._min:
-                self._min = seconds
-            if seconds > self._max:
-                self._max = seconds
+        self._sum += seconds
+        if seconds < self._min:
+            self._min = seconds
+        if seconds > self._max:
+            self._max = seconds
+        self._counts[bisect_left(SECONDS, seconds)] += 1
 
     def point(self) -> HistogramDataPoint | None:
-        with self._lock:
-            counts: Sequence[int] = tuple(self._counts)
-            total, least, most = self._sum, self._min, self._max
+        counts: Sequence[int] = tuple(self._counts)
         if not any(counts):
             return None
         return HistogramDataPoint(
@@ -225,9 +224,9 @@ class _Series:
             start_time_unix_nano=self._start_ns,
             time_unix_nano=time.time_ns(),
             count=sum(counts),
-            sum=total,
+            sum=self._sum,
             bucket_counts=counts,
             explicit_bounds=SECONDS,
-            min=least,
-            max=most,
+            min=self._min,
+            max=self._max,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -12,7 +11,7 @@ from rrq.telemetry import identity
 from rrq.telemetry.identity import is_sampled
 from rrq_otel import semantics, wire
 from rrq_otel.carrier import carrier, span_context
-from rrq_otel.lean_span import LeanSpan, Pattern, Patterns, encoded_identity, encoded_place
+from rrq_otel.lean_span import LeanSpan, Pattern, Patterns, name_of_figure
 from rrq_otel.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -70,11 +69,58 @@ class JobSpans:
 
     def record(self, attempt: Attempt) -> None:
         """Make the span of an attempt, if it is sampled."""
-        way, job = carrier(), attempt.started
-        parent, state = way.parent_in(job.trace_context)
-        own = way.told_in(attempt.carried) or self._begun(job, parent, state)
-        if is_sampled(own):
-            self._processor.on_end(JobSpan(self, attempt, own, parent, state))
+        job = attempt.started
+        own, parent, state = carrier().spans_in(job.trace_context, attempt.carried)
+        if own is None:
+            own = self._begun(job, parent, state)
+        if not is_sampled(own):
+            return
+        batches = getattr(self._processor, "batches", None)
+        if batches is not None and state is None:
+            written = self.ordinary(attempt, own, parent)
+            if written is not None:
+                batches.take(wire.field(0x12, written))
+                return
+        self._processor.on_end(JobSpan(self, attempt, own, parent, state))
+
+    def ordinary(self, attempt: Attempt, own: str, parent: str | None) -> bytes | None:
+        """The span as OTLP has it, of an attempt that succeeded and is the first of its job; None
+        of others, in which there is more to tell."""
+        job, finished = attempt.started, attempt.finished
+        if finished.outcome != "success" or job.previous_lease_token is not None:
+            return None
+        pattern = self.pattern_of(attempt)
+        more = b""
+        if attempt.attributes:
+            if not pattern.takes(attempt.attributes):
+                return None
+            more = wire.encoded_attributes(attempt.attributes)
+        written = pattern.encoded(
+            own,
+            parent[36:52] if parent else "",
+            job.started_ns,
+            finished.ended_ns,
+            job.job_id,
+            _DELAY,
+            round(job.queue_delay_ms, 3),
+            _DURATION,
+            round(finished.duration_ms, 3),
+        )
+        return written + more if more else written
+
+    def pattern_of(self, attempt: Attempt) -> Pattern:
+        """What the span has in common with others."""
+        job, finished = attempt.started, attempt.finished
+        return self.patterns.get(
+            job.queue_name,
+            job.function_name,
+            job.executor_name,
+            job.worker_id,
+            job.attempt,
+            job.timeout_seconds,
+            finished.outcome,
+            finished.reason,
+        )
 
     def span_before(self, job: StartedJob, own: str) -> str | None:
         """The span of the run before, which is of the same trace; None if there was none."""
@@ -117,8 +163,7 @@ class JobSpans:
             attributes["rrq.executor"] = executor_name
         if reason:
             attributes["rrq.reason"] = reason
-        own = {*semantics.identity(""), "rrq.queue_delay_ms", "rrq.duration_ms"}
-        return Pattern(semantics.JOB, SpanKind.CONSUMER, attributes, frozenset(own))
+        return Pattern(semantics.JOB, SpanKind.CONSUMER, attributes, _FIGURES)
 
 
 class JobSpan(LeanSpan):
@@ -145,50 +190,14 @@ class JobSpan(LeanSpan):
         self._state = state
 
     def encoded(self) -> bytes | None:
-        """An attempt that succeeded, the first of its job, has nothing out of the ordinary."""
-        job, finished = self._attempt.started, self._attempt.finished
-        is_ordinary = (
-            finished.outcome == "success"
-            and job.previous_lease_token is None
-            and self._state is None
-        )
-        if not is_ordinary:
+        """Only of an ordinary attempt in a trace without a state."""
+        if self._state is not None:
             return None
-        pattern = self._pattern()
-        more = b""
-        if self._attempt.attributes:
-            if not pattern.takes(self._attempt.attributes):
-                return None
-            more = wire.encoded_attributes(self._attempt.attributes)
-        own, parent = self._own, self._above
-        place = encoded_place(
-            own[3:35],
-            own[36:52],
-            parent[36:52] if parent else None,
-            job.started_ns,
-            finished.ended_ns,
-        )
-        figures = _FIGURES.pack(
-            _DELAY, round(job.queue_delay_ms, 3), _DURATION, round(finished.duration_ms, 3)
-        )
-        return b"".join((place, pattern.encoded, encoded_identity(job.job_id), figures, more))
-
-    def _pattern(self) -> Pattern:
-        job, finished = self._attempt.started, self._attempt.finished
-        return self._spans.patterns.get(
-            job.queue_name,
-            job.function_name,
-            job.executor_name,
-            job.worker_id,
-            job.attempt,
-            job.timeout_seconds,
-            finished.outcome,
-            finished.reason,
-        )
+        return self._spans.ordinary(self._attempt, self._own, self._above)
 
     def _whole(self) -> ReadableSpan:
         job, finished = self._attempt.started, self._attempt.finished
-        pattern = self._pattern()
+        pattern = self._spans.pattern_of(self._attempt)
         before = self._spans.span_before(job, self._own)
         links = []
         if before is not None:
@@ -264,9 +273,5 @@ def _events(finished: FinishedJob) -> tuple[Event, ...]:
 _KINDS_OF_ERROR = {"timeout": "Timeout", "lost": "ExecutorLost"}
 
 
-def _up_to_value(name: str) -> bytes:
-    return wire.encoded_attributes({name: 0.0})[:-8]
-
-
-_DELAY, _DURATION = _up_to_value("rrq.queue_delay_ms"), _up_to_value("rrq.duration_ms")
-_FIGURES = struct.Struct(f"<{len(_DELAY)}sd{len(_DURATION)}sd")
+_FIGURES = ("rrq.queue_delay_ms", "rrq.duration_ms")
+_DELAY, _DURATION = map(name_of_figure, _FIGURES)

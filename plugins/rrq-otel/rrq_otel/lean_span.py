@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Hashable, Mapping
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -21,6 +20,12 @@ from rrq_otel import semantics, wire
 MOST_PATTERNS = 1024
 
 _becoming_whole = Lock()
+
+_FLAGS = struct.Struct("<BBI")
+
+_Layout = tuple[Callable[..., bytes], bytes, bytes]
+"""What writes spans of which everything but ids, times and figures is the same and lies at the same
+place; and what it is to write before and between the two ids of the job."""
 
 
 class LeanSpan(ReadableSpan):
@@ -55,26 +60,79 @@ class LeanSpan(ReadableSpan):
 
 
 class Pattern:
-    """What the spans of many jobs have in common, and its bytes.
+    """What the spans of many jobs have in common, and how they are written.
+
+    Args:
+        figures: names of attributes that are a number in each span.
 
     Attributes:
-        own: names of further attributes, which each span has for itself.
+        own: names of the attributes that each span has for itself.
     """
 
-    __slots__ = ("attributes", "encoded", "kind", "name", "own")
+    __slots__ = ("_figures", "_layouts", "_written", "attributes", "kind", "name", "own")
 
     def __init__(
-        self, name: str, kind: SpanKind, attributes: dict[str, Any], own: frozenset[str]
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: dict[str, Any],
+        figures: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.kind = kind
         self.attributes = attributes
-        self.own = own
-        self.encoded = wire.encoded_common(name, kind, attributes)
+        self.own = frozenset((*semantics.identity(""), *figures))
+        self._figures = figures
+        self._written = wire.encoded_common(name, kind, attributes)
+        self._layouts: dict[int, _Layout] = {}
 
     def takes(self, attributes: Mapping[str, Any]) -> bool:
         """Whether these can stand beside the pattern's: none of them replaces another."""
         return attributes.keys().isdisjoint(self.attributes) and self.own.isdisjoint(attributes)
+
+    def encoded(
+        self,
+        own: str,
+        parent_id: str,
+        start_ns: int,
+        end_ns: int,
+        job_id: str,
+        *figures: bytes | float,
+    ) -> bytes:
+        """A span of this pattern, as `wire.encoded_span` would have it.
+
+        Args:
+            own: its ids, as a `plain_traceparent`.
+            parent_id: of the parent in another process, in hexadecimal; empty if there is none.
+            figures: `name_of_figure` of each, and the number.
+        """
+        job = job_id.encode(errors="replace")
+        place = 2 * len(job) + (parent_id != "")
+        layout = self._layouts.get(place)
+        if layout is None:
+            layout = self._layouts[place] = self._layout(len(job), parent_id != "")
+        pack, before, between = layout
+        parent = f"2208{parent_id}" if parent_id else ""
+        ids = bytes.fromhex(f"0a10{own[3:35]}1208{own[36:52]}{parent}39")
+        return pack(ids, start_ns, 0x41, end_ns, before, job, between, job, *figures)
+
+    def _layout(self, size: int, has_parent: bool) -> _Layout:
+        """Of the spans with or without a parent, of jobs whose id has so many bytes."""
+        flags = wire.HAS_IS_REMOTE | (wire.IS_REMOTE if has_parent else 0)
+        first, second = (
+            wire.encoded_attributes({name: "-" * size}) for name in semantics.identity("")
+        )
+        before = _FLAGS.pack(0x85, 0x01, flags) + self._written + first[: len(first) - size]
+        between = second[: len(second) - size]
+        ids = 39 if has_parent else 29
+        text = f"<{ids}sQBQ{len(before)}s{size}s{len(between)}s{size}s"
+        figures = "".join(f"{len(name_of_figure(name))}sd" for name in self._figures)
+        return struct.Struct(text + figures).pack, before, between
+
+
+def name_of_figure(name: str) -> bytes:
+    """An attribute that is a number, up to the number."""
+    return wire.encoded_attributes({name: 0.0})[:-8]
 
 
 class Patterns:
@@ -92,33 +150,3 @@ class Patterns:
                 self._known.clear()
             pattern = self._known[parts] = self._made_of(*parts)
         return pattern
-
-
-def encoded_place(
-    trace_id: str, span_id: str, parent_id: str | None, start_ns: int, end_ns: int
-) -> bytes:
-    """Where a span stands in its trace, below a parent in another process, and when; the ids in
-    hexadecimal."""
-    if parent_id is None:
-        ids, flags = f"0a10{trace_id}1208{span_id}", wire.HAS_IS_REMOTE
-    else:
-        ids = f"0a10{trace_id}1208{span_id}2208{parent_id}"
-        flags = wire.HAS_IS_REMOTE | wire.IS_REMOTE
-    return bytes.fromhex(ids) + _TIMES.pack(0x39, start_ns, 0x41, end_ns, 0x85, 0x01, flags)
-
-
-def encoded_identity(job_id: str) -> bytes:
-    """The attributes of `semantics.identity`."""
-    text = job_id.encode(errors="replace")
-    before, between = _around_ids(len(text))
-    return before + text + between + text
-
-
-@lru_cache(maxsize=256)
-def _around_ids(size: int) -> tuple[bytes, bytes]:
-    """What stands before and between the two ids, which depends on nothing but their length."""
-    first, second = (wire.encoded_attributes({name: "-" * size}) for name in semantics.identity(""))
-    return first[: len(first) - size], second[: len(second) - size]
-
-
-_TIMES = struct.Struct("<BQBQBBI")

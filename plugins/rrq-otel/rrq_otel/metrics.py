@@ -50,11 +50,13 @@ class Metrics:
 
     def attempt(self, attempt: Attempt) -> None:
         """An attempt ended."""
-        if not self.is_ready():
-            return
         job, finished = attempt.started, attempt.finished
         key = (job.queue_name, job.function_name, finished.outcome)
-        of_key = self._finished.get(key) or self._new(key)
+        of_key = self._finished.get(key)
+        if of_key is None:
+            if not self.is_ready():
+                return
+            of_key = self._new(key)
         of_key.count += 1
         of_key.waited(job.queue_delay_ms / 1000)
         if job.executor_name:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from rrq_otel.lean_span import LeanSpan
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
+from rrq_otel.batches import SpanBatches
 
 
 class Processors(SynchronousMultiSpanProcessor):
@@ -18,38 +13,33 @@ class Processors(SynchronousMultiSpanProcessor):
 
     Attributes:
         watches_starts: whether any of them does something when a span starts.
+        batches: the only one, if it takes spans that are written already; None if there is
+            another, which may want to look at them.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # of the SDK
         self.watches_starts = False
+        self.batches: SpanBatches | None = None
         self._count = 0
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Add one."""
-        does_nothing = (SpanProcessor.on_start, BatchSpanProcessor.on_start)
-        if type(span_processor).on_start not in does_nothing:
+        kind = type(span_processor)
+        does_nothing = (
+            SpanProcessor.on_start,
+            BatchSpanProcessor.on_start,
+            SpanBatches.on_start,
+        )
+        if kind.on_start not in does_nothing:
             self.watches_starts = True
         super().add_span_processor(span_processor)
         self._count += 1
-        if self._count == 1:
+        is_only_one = self._count == 1
+        self.batches = (
+            span_processor if is_only_one and isinstance(span_processor, SpanBatches) else None
+        )
+        if is_only_one:
             self.on_end = span_processor.on_end  # type: ignore[method-assign]  # spares the loop
         elif self._count == 2:
             del self.on_end
-
-
-class SpanBatches(BatchSpanProcessor):
-    """Batches of spans. RRQ's are taken without a look at their context: all are sampled, and most
-    never need one."""
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        # OpenTelemetry before 1.33 has no such thing, and is used as it is.
-        self._emit = getattr(getattr(self, "_batch_processor", None), "emit", None)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Take a span that has ended."""
-        if self._emit is not None and isinstance(span, LeanSpan):
-            self._emit(span)
-        else:
-            super().on_end(span)

@@ -8,16 +8,37 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 from rrq_otel import wire
 from rrq_otel.lean_span import LeanSpan
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 HOLD_SECONDS = 0.0005
 """After these the thread lets the event loop have the interpreter for a moment."""
+
+
+class WrittenSpans(ReadableSpan):
+    """Spans of one maker that were written when they ended, among others in a batch.
+
+    Args:
+        written: each as a field of a `ScopeSpans`, with its tag and length.
+    """
+
+    def __init__(
+        self, written: Sequence[bytes], resource: Resource, scope: InstrumentationScope
+    ) -> None:
+        self.written = written
+        self._resource = resource
+        self._instrumentation_scope = scope
+
+
+def count(spans: Sequence[ReadableSpan]) -> int:
+    """How many spans a batch has."""
+    return sum(len(one.written) if isinstance(one, WrittenSpans) else 1 for one in spans)
 
 
 def encoded(spans: Sequence[ReadableSpan]) -> bytes:
@@ -29,6 +50,9 @@ def encoded(spans: Sequence[ReadableSpan]) -> bytes:
         resource, scope = span.resource, span.instrumentation_scope
         if group is None or group.resource is not resource or group.scope is not scope:
             group = groups.setdefault((id(resource), id(scope)), _Group(resource, scope))
+        if isinstance(span, WrittenSpans):
+            group.spans += span.written
+            continue
         body = span.encoded() if isinstance(span, LeanSpan) else None
         if body is None:
             body = wire.encoded_span(span)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 Signal = Literal["traces", "metrics", "logs"]
 
@@ -116,23 +116,43 @@ def _resource(service_name: str, environment: Mapping[str, str]) -> Resource:
 def _tracer_provider(resource: Resource, exporters: list[Any]) -> TracerProvider:
     from opentelemetry.sdk.trace import TracerProvider
 
-    from rrq_otel.processing import Processors, SpanBatches
+    from rrq_otel.processing import Processors
 
-    processors = Processors()
     # At exit it would wait for the collector for as long as that takes.
     provider = TracerProvider(
-        resource=resource, shutdown_on_exit=False, active_span_processor=processors
+        resource=resource, shutdown_on_exit=False, active_span_processor=Processors()
     )
     for exporter in exporters:
-        provider.add_span_processor(
-            SpanBatches(
-                exporter,
-                max_queue_size=_unless_said("OTEL_BSP_MAX_QUEUE_SIZE", QUEUED_SPANS),
-                max_export_batch_size=_unless_said("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SPANS),
-                schedule_delay_millis=_unless_said("OTEL_BSP_SCHEDULE_DELAY", SEND_EVERY_MS),
-            )
-        )
+        provider.add_span_processor(_span_processor(exporter, resource))
     return provider
+
+
+def _span_processor(exporter: Any, resource: Resource) -> SpanProcessor:
+    from rrq_otel.exporting import takes_written_spans
+
+    queue_spans = _number("OTEL_BSP_MAX_QUEUE_SIZE", QUEUED_SPANS)
+    batch_spans = min(queue_spans, _number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_SPANS))
+    every_ms = _number("OTEL_BSP_SCHEDULE_DELAY", SEND_EVERY_MS)
+    if takes_written_spans(exporter):
+        from rrq_otel.batches import SpanBatches
+        from rrq_otel.tracing import scope
+
+        return SpanBatches(
+            exporter,
+            resource=resource,
+            scope=scope(),
+            queue_spans=queue_spans,
+            batch_spans=batch_spans,
+            every_seconds=every_ms / 1000,
+        )
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    return BatchSpanProcessor(
+        exporter,
+        max_queue_size=queue_spans,
+        max_export_batch_size=batch_spans,
+        schedule_delay_millis=every_ms,
+    )
 
 
 def _meter_provider(resource: Resource, exporters: list[Any]) -> MeterProvider:
@@ -160,8 +180,15 @@ def _logger_provider(resource: Resource, exporters: list[Any]) -> LoggerProvider
     return provider
 
 
-def _unless_said(variable: str, ours: int) -> int | None:
-    return None if os.environ.get(variable) else ours
+def _number(variable: str, ours: int) -> int:
+    """What a variable says, if it is a number above 0; else what RRQ takes."""
+    said = os.environ.get(variable, "").strip()
+    if not said:
+        return ours
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    logger.warning("OpenTelemetry: %s=%r is no number above 0; %d counts", variable, said, ours)
+    return ours
 
 
 def _quieten() -> None:

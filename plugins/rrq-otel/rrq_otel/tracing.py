@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Tracer
 
 SCOPE = "rrq"
@@ -42,6 +43,13 @@ class Tracing:
         if self._tracer is not None and _is_of_another_backend(provider):
             return None
         return self._tracer
+
+
+def scope() -> InstrumentationScope:
+    """What RRQ's spans say of their maker."""
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+    return InstrumentationScope(SCOPE, _version())
 
 
 def application_provider() -> Any:
