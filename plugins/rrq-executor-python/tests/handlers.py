@@ -324,6 +324,18 @@ async def wait_for_file(ctx: Any, began: str, go: str) -> str:
 
 
 @handler
+async def block_for(ctx: Any, seconds: float) -> None:
+    """Holds up the event loop, as a handler does that computes."""
+    time.sleep(seconds)  # noqa: ASYNC251
+
+
+@handler
+async def block_until(ctx: Any, go: str) -> None:
+    while not Path(go).exists():
+        time.sleep(0.01)  # noqa: ASYNC251
+
+
+@handler
 async def count_up(ctx: Any, total: int) -> None:
     for number in range(1, total + 1):
         ctx.progress(number, total, f"step {number}")

@@ -59,6 +59,7 @@ class RuntimeProcess:
                 stderr=stderr.fileno(),
             )
         self._numbers = itertools.count(1)
+        self._held: list[bytes] | None = None
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._unclaimed: list[Message] = []
         self._stop_reading = threading.Event()
@@ -104,7 +105,19 @@ class RuntimeProcess:
     def send(self, message: Message) -> None:
         self.send_line(json.dumps(message).encode())
 
+    def hold_requests(self) -> None:
+        """Let what is sent from now on wait, to arrive in one piece."""
+        self._held = []
+
+    def send_held(self) -> None:
+        """Send what was held."""
+        lines, self._held = self._held, None
+        self.send_line(b"\n".join(lines or []))
+
     def send_line(self, line: bytes) -> None:
+        if self._held is not None:
+            self._held.append(line)
+            return
         remaining = memoryview(line + b"\n")
         while remaining:
             remaining = remaining[self.stdin.write(remaining) :]

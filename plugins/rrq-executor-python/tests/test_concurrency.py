@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from .conftest import Start
 from .runtime_process import RuntimeProcess
@@ -30,6 +31,21 @@ def test_requests_beyond_max_in_flight_wait_for_their_turn(start: Start) -> None
     runtime = start(options=["--max-in-flight", "3"])
     jobs = [runtime.request("count_running") for _ in range(30)]
     assert max(runtime.outcome(job)["result"] for job in jobs) == 3
+
+
+def test_what_is_finished_is_told_while_other_handlers_of_the_same_turn_go_on(
+    runtime: RuntimeProcess, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    runtime.hold_requests()
+    first = runtime.request("echo")
+    second = runtime.request("block_for", 0.05)
+    last = runtime.request("block_until", str(go))
+    runtime.send_held()
+    assert runtime.outcome(first)["status"] == "success"
+    assert runtime.outcome(second)["status"] == "success"
+    go.touch()
+    assert runtime.outcome(last)["status"] == "success"
 
 
 def test_context_variables_of_one_handler_are_not_seen_by_another(
