@@ -124,6 +124,7 @@ class Decider:
             text=text,
             number=number,
             attempt=attempt,
+            function_name=claim.function_name if claim.is_plain else None,
         )
 
     def _attempt(

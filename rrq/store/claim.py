@@ -24,6 +24,7 @@ class Claim(Struct, kw_only=True, gc=False):
     `args`, `kwargs` and `trace_context` are JSON text, checked to be one line of valid JSON of
     the right kind. `due_ms` is the place it had in `queue` (a bare name), in milliseconds since
     the epoch. `previous_token` is of the lease before, None if there was none or it ran out.
+    `is_plain`: it has neither failed nor been lost before, and has no unique key.
     `runs_alone`: once more lost and it is dead-lettered, so no other job may be to blame for that.
     `defect` says what is wrong with a hash that no RRQ producer wrote.
     """
@@ -44,6 +45,7 @@ class Claim(Struct, kw_only=True, gc=False):
     trace_context: Raw = NULL
     started: str = ""
     previous_token: int | None = None
+    is_plain: bool = False
     runs_alone: bool = False
     defect: str | None = None
 
@@ -61,35 +63,63 @@ def runs_alone(lost_count: float, max_lost: int) -> bool:
     return lost_count >= max(1, max_lost)
 
 
-def claim_from_reply(reply: list[Any], claimed_ms: float, limits: Limits) -> Claim:
-    """One job of the claim step's answer (see `lua/claim.lua`)."""
+def claims_from_reply(
+    jobs: list[Any], first_token: int, claimed_ms: float, started: str, limits: Limits
+) -> list[Claim]:
+    """The jobs of the claim step's answer (see `lua/claim.lua`)."""
+    claims: list[Claim] = []
+    token = first_token
+    for queue, *of_queue in jobs:
+        name = queue.decode(errors="surrogateescape")
+        for due_ms, job in zip(of_queue[::2], of_queue[1::2], strict=True):
+            reply = [*job, *_UNSAID[len(job) :]]
+            claims.append(_claim(reply, token, name, float(due_ms), claimed_ms, started, limits))
+            token += 1
+    return claims
+
+
+def _claim(
+    reply: list[Any],
+    token: int,
+    queue: str,
+    due_ms: float,
+    claimed_ms: float,
+    started: str,
+    limits: Limits,
+) -> Claim:
     defects: list[str] = []
-    due_ms = float(reply[3])
-    lost = reply[15:]
+    failures, lost, unique_key = reply[6], reply[11], reply[12]
     return Claim(
         job_id=_identity(reply[0], defects),
-        token=reply[1],
-        queue=reply[2].decode(errors="surrogateescape"),
+        token=token,
+        queue=queue,
         due_ms=due_ms,
         claimed_ms=claimed_ms,
-        function_name=_text(reply[4], "function_name", defects),
-        args=_json(reply[5], _array, _EMPTY_ARRAY, "job_args", "a JSON array", defects),
-        kwargs=_json(reply[6], _object, _EMPTY_OBJECT, "job_kwargs", "a JSON object", defects),
-        enqueue_time=_text(reply[7], "enqueue_time", defects),
-        queue_name=reply[8].decode(errors="replace"),
-        attempt=int(_number(reply[9], 0, 0, "current_retries", defects)) + 1,
-        max_retries=int(_number(reply[10], limits.max_retries, 1, "max_retries", defects)),
+        function_name=_text(reply[1], "function_name", defects),
+        args=_json(reply[2], _array, _EMPTY_ARRAY, "job_args", "a JSON array", defects),
+        kwargs=_json(reply[3], _object, _EMPTY_OBJECT, "job_kwargs", "a JSON object", defects),
+        enqueue_time=_text(reply[4], "enqueue_time", defects),
+        queue_name=reply[5].decode(errors="replace"),
+        attempt=int(_number(failures, 0, 0, "current_retries", defects)) + 1,
+        max_retries=int(_number(reply[7], limits.max_retries, 1, "max_retries", defects)),
         timeout_seconds=_number(
-            reply[11], limits.timeout_seconds, 0.001, "job_timeout_seconds", defects
+            reply[8], limits.timeout_seconds, 0.001, "job_timeout_seconds", defects
         ),
         trace_context=_json(
-            reply[12], _strings, NULL, "trace_context", "a JSON object of strings", defects
+            reply[9], _strings, NULL, "trace_context", "a JSON object of strings", defects
         ),
-        started=reply[13].decode(),
-        previous_token=int(reply[14]) if reply[14] else None,
-        runs_alone=runs_alone(lost[0], limits.max_lost) if lost else False,
+        started=started,
+        previous_token=int(reply[10]) if reply[10] else None,
+        is_plain=failures in _NO_FAILURE and lost is None and not unique_key,
+        runs_alone=lost is not None and runs_alone(_count(lost), limits.max_lost),
         defect="; ".join(defects) or None,
     )
+
+
+_NO_FAILURE = (b"0", b"", None)
+
+_UNSAID = [None] * 13
+"""What the answer leaves out of a job behind the last that its hash says."""
 
 
 def _identity(value: bytes, defects: list[str]) -> str:
@@ -100,7 +130,8 @@ def _identity(value: bytes, defects: list[str]) -> str:
         return value.decode(errors="surrogateescape")
 
 
-def _text(value: bytes, field: str, defects: list[str]) -> str:
+def _text(value: bytes | None, field: str, defects: list[str]) -> str:
+    value = value or b""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -112,7 +143,7 @@ def _text(value: bytes, field: str, defects: list[str]) -> str:
 
 
 def _json(
-    value: bytes,
+    value: bytes | None,
     decoder: msgspec.json.Decoder[Any],
     empty: Raw,
     field: str,
@@ -134,7 +165,17 @@ def _json(
     return Raw(value)
 
 
-def _number(value: bytes, default: float, smallest: float, field: str, defects: list[str]) -> float:
+def _count(value: bytes) -> float:
+    """What the steps wrote; whatever else it is counts as none."""
+    try:
+        return float(value)
+    except ValueError:
+        return 0
+
+
+def _number(
+    value: bytes | None, default: float, smallest: float, field: str, defects: list[str]
+) -> float:
     if not value or value == b"null":
         return default
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Raw
 
-from rrq.store.claim import Claim, Limits, claim_from_reply
+from rrq.store.claim import Claim, Limits, claims_from_reply
 from rrq.store.replies import text, texts
 from rrq.store.verdict import SettleAnswer, Verdict
 
@@ -162,7 +162,7 @@ class Leases:
         for queue in queues:
             arguments += (queue, rooms.by_queue.get(queue, ""))
         steps = self._steps.over(line) if line else self._steps
-        now_ms, next_due_ms, jobs, dropped, turned_away = await steps.call(
+        answer = await steps.call(
             "claim",
             worker_id,
             self._lease_ms,
@@ -172,9 +172,10 @@ class Leases:
             self._unique_ttl_ms,
             *arguments,
         )
+        now_ms, next_due_ms, jobs, dropped, turned_away, started, first_token = answer
         claimed_ms = float(now_ms)
         return Claimed(
-            claims=[claim_from_reply(job, claimed_ms, self._limits) for job in jobs],
+            claims=claims_from_reply(jobs, first_token, claimed_ms, started.decode(), self._limits),
             now_ms=claimed_ms,
             next_due_ms=float(next_due_ms) if next_due_ms else None,
             dropped=[job_id.decode(errors="replace") for job_id in dropped],
@@ -183,20 +184,35 @@ class Leases:
 
     async def settle(self, verdicts: Sequence[Verdict]) -> list[SettleAnswer]:
         """Apply verdicts in one step; one answer for each, in order. May be sent again."""
-        arguments: list[str | bytes | int | float] = list(self._ends)
-        for verdict in verdicts:
+        plain: dict[tuple[str, str], list[int]] = {}
+        others: list[int] = []
+        for place, verdict in enumerate(verdicts):
+            if verdict.function_name is None or verdict.kind != "complete":
+                others.append(place)
+            else:
+                plain.setdefault((verdict.queue, verdict.function_name), []).append(place)
+        arguments: list[str | bytes | int | float] = [*self._ends, len(plain)]
+        for (queue, function_name), places in plain.items():
+            arguments += (queue, function_name, len(places))
+            for place in places:
+                verdict = verdicts[place]
+                arguments += (verdict.job_id, verdict.token, _said(verdict), verdict.run_ms)
+        for place in others:
+            verdict = verdicts[place]
             arguments += (
                 verdict.job_id,
                 verdict.token,
                 verdict.kind,
                 verdict.queue,
-                bytes(verdict.text) if isinstance(verdict.text, Raw) else verdict.text,
+                _said(verdict),
                 verdict.number,
                 verdict.attempt,
                 verdict.run_ms,
             )
-        answers = await self._steps.call("settle", *arguments)
-        return [answer.decode() for answer in answers]
+        replies = await self._steps.call("settle", *arguments)
+        in_order = [place for places in (*plain.values(), others) for place in places]
+        answers = dict(zip(in_order, replies, strict=True))
+        return [answers[place].decode() for place in range(len(verdicts))]
 
     async def renew(
         self, held: Iterable[tuple[str, int]]
@@ -243,3 +259,7 @@ class Leases:
         arguments: list[str | int | bytes] = [part for report in reports for part in report]
         if arguments:
             await self._steps.call("progress", *arguments)
+
+
+def _said(verdict: Verdict) -> str | bytes:
+    return bytes(verdict.text) if isinstance(verdict.text, Raw) else verdict.text

@@ -29,7 +29,8 @@ class Verdict(Struct, kw_only=True, gc=False):
     - `lost`: `text` is the cause; the process under it died, which is counted.
 
     `attempt` is a JSON object for the job's history, or empty. `run_ms` is how long the job ran;
-    0 if it never began.
+    0 if it never began. `function_name` may be left out; of a plain job's success (see
+    `Claim.is_plain`) it makes the step cheaper.
     """
 
     job_id: str
@@ -40,6 +41,7 @@ class Verdict(Struct, kw_only=True, gc=False):
     number: float = 0
     attempt: bytes = b""
     run_ms: float = 0
+    function_name: str | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -76,6 +76,7 @@ def verdict(
         text=said,
         number=number,
         attempt=attempt,
+        function_name=claim.function_name if claim.is_plain else None,
     )
 
 

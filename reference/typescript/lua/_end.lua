@@ -58,16 +58,16 @@ local function remember_attempt(id, attempt)
   redis.call('HSET', key, 'attempts', fit and text or cjson.encode({entry}))
 end
 
+local function let_expire(key, ttl_seconds)
+  if ttl_seconds > 0 then redis.call('EXPIRE', key, ttl_seconds) else redis.call('PERSIST', key) end
+end
+
 -- A terminal job: its unique key is free, who waits for it hears of it, it is in the history, and
 -- it expires.
 local function conclude(job, status, ttl_seconds)
   release_unique(job.unique_key, job.id)
   if job.waited then tell_waiters(job.id) end
-  if ttl_seconds > 0 then
-    redis.call('EXPIRE', job_key(job.id), string.format('%d', ttl_seconds))
-  else
-    redis.call('PERSIST', job_key(job.id))
-  end
+  let_expire(job_key(job.id), ttl_seconds)
   remember_end(job.id, status, job.queue, job.function_name or '', ttl_seconds)
 end
 
@@ -102,11 +102,17 @@ end
 -- No TTL is longer: about 300 years.
 local MAX_TTL_SECONDS = 1e10
 
+-- Most jobs of a step have the same.
+local last_own_ttl, last_ttl = 0, nil -- no field is a number
+
 -- The result TTL of a job: its own, else the default; a negative one counts as 0, for ever.
 local function result_ttl(own, default)
-  local seconds = tonumber(own)
-  if not seconds or seconds ~= seconds then seconds = tonumber(default) end
-  return math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
+  if own ~= last_own_ttl then
+    local seconds = tonumber(own)
+    if not seconds or seconds ~= seconds then seconds = tonumber(default) end
+    last_own_ttl, last_ttl = own, math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
+  end
+  return last_ttl
 end
 
 -- A job that was lost once comes back at once. Jobs that were lost with it do too, and are in one

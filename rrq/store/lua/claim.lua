@@ -9,15 +9,19 @@
 --          turned away to;
 --          then two for each queue, the most urgent first: name (bare), the executor of its
 --          jobs that name none. A paused queue counts as empty
--- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away}: each job is {id, token, queue,
---          due_ms, function_name, job_args, job_kwargs, enqueue_time, queue_name,
---          current_retries, max_retries, job_timeout_seconds, trace_context, start_time,
---          token of the lease before or '', and how often it was lost if it was};
+-- Returns  {now_ms, next_due_ms or '', jobs, dropped, turned_away, start_time, token}: `jobs` holds
+--          for each queue that gave some its name, and two for each job: its due_ms, and {id,
+--          function_name, job_args, job_kwargs, enqueue_time, queue_name, current_retries,
+--          max_retries, job_timeout_seconds, trace_context, token of the lease before,
+--          lost_count, job_unique_key}, nil where its hash says nothing, and nothing behind the
+--          last that it says; they started at `start_time`, the first with `token`, each other
+--          one with the next;
 --          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
 --          holds ids that are no jobs; `turned_away` {executor, queue, id, due_ms} of jobs that
 --          wait for a full executor, a little later in their queue, where they hide no other.
 -- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
---          that is greater than every earlier one.
+--          that is greater than every earlier one. Both happen for all together, at the end: if
+--          one of them meets an error, all still wait.
 
 -- When jobs for a full executor come back: a few at a time, so that one is there soon after a
 -- slot is free, and not so often that anybody spins on the rest.
@@ -73,13 +77,12 @@ local IDS_A_LOOK = 100
 local started = iso(now)
 local expiry = score(now + lease_ms)
 local jobs, dropped, leased, turned_away = {}, {}, {}, {}
-local claimed_here = {}
-local token
+local count, ids, claimed, claimed_here = 0, {}, {}, {}
+local first_token
 
-local function next_token(at_most)
-  if not token then token = redis.call('INCRBY', root .. 'lease:token', at_most) - at_most end
-  token = token + 1
-  return token
+local function next_token()
+  if not first_token then first_token = redis.call('INCRBY', root .. 'lease:token', room) - room + 1 end
+  return first_token + count
 end
 
 -- True if the job may run now: its unique key is free or its own. Else it is held back.
@@ -138,8 +141,9 @@ local function turn_away(executor, queue, id)
   turned_away[#turned_away + 1] = {executor.name, queue, id, due}
 end
 
--- Claim one job, or see to it otherwise. Returns 'passed' if it stays where it is.
-local function claim_one(entry, id, due, at_most)
+-- Claim one job, or see to it otherwise. Returns 'passed' if it stays where it is, and the job if it
+-- leaves its queue with the others.
+local function claim_one(entry, id, due)
   local queue = entry.name
   local key = job_key(id)
   if some_are_full then
@@ -147,69 +151,91 @@ local function claim_one(entry, id, due, at_most)
     local executor = type(function_name) == 'string' and executor_of(function_name, entry)
     if executor and executor.is_full then return turn_away(executor, queue, id) end
   end
-  local fields = redis.pcall('HMGET', key, 'function_name', 'job_args', 'job_kwargs',
+  local fields = redis.pcall('HMGET', key, 'status', 'function_name', 'job_args', 'job_kwargs',
     'enqueue_time', 'queue_name', 'current_retries', 'max_retries', 'job_timeout_seconds',
-    'trace_context', 'status', 'job_unique_key', 'lease_token', 'lost_count')
-  if fields.err or (not fields[1] and redis.call('EXISTS', key) == 0) then
+    'trace_context', 'lease_token', 'lost_count', 'job_unique_key')
+  local status, function_name, unique_key = fields[1], fields[2], fields[13]
+  if fields.err or (not function_name and redis.call('EXISTS', key) == 0) then
     if not fields.err and is_unborn(queue, id) then return end
     dropped[#dropped + 1] = id
     redis.call('ZREM', queue_root .. queue, id)
     return
   end
-  local status = fields[10]
   if status == 'CANCELLED' or status == 'COMPLETED' or status == 'FAILED' then
     redis.call('ZREM', queue_root .. queue, id)
     return
   end
   -- Queued once more by a foreign producer, here or in another queue, while it runs: the run that
   -- is under way stands.
-  if claimed_here[id] or (fields[12] and redis.call('ZSCORE', leases, id)) then
+  if claimed_here[id] or (fields[11] and redis.call('ZSCORE', leases, id)) then
     redis.call('ZREM', queue_root .. queue, id)
     redis.call('HSET', key, 'status', 'ACTIVE')
     return
   end
-  local executor = executor_of(fields[1], entry)
+  local executor = executor_of(function_name, entry)
   if executor and executor.room <= 0 then return 'passed' end
-  if fields[11] and fields[11] ~= '' and not takes_unique_key(queue, id, fields[11], due) then
+  if unique_key and unique_key ~= '' and not takes_unique_key(queue, id, unique_key, due) then
     return
   end
-  local size = #(fields[2] or '') + #(fields[3] or '')
-  if #jobs > 0 and size > bytes_left then
+  local size = #(fields[3] or '') + #(fields[4] or '')
+  if count > 0 and size > bytes_left then
     bytes_left = -1
     return
   end
   bytes_left = bytes_left - size
   if executor then executor.room = executor.room - 1 end
-  local own_token = next_token(at_most)
   redis.call('HSET', key, 'status', 'ACTIVE', 'start_time', started, 'worker_id', worker,
-    'lease_token', own_token, 'queue_name', fields[5] or queue)
+    'lease_token', next_token())
+  if not fields[6] then
+    redis.call('HSET', key, 'queue_name', queue)
+    fields[6] = queue
+  end
   redis.call('PERSIST', key)
-  redis.call('ZREM', queue_root .. queue, id)
+  local counted = tally_of(queue, function_name or '')
+  note_event(counted, 'started')
+  note_time(counted, 'wait', math.max(0, now - tonumber(due)))
   claimed_here[id] = true
-  tally(queue, fields[1] or '', 'started')
-  tally_wait(queue, fields[1] or '', now - tonumber(due))
-  leased[#leased + 1] = expiry
-  leased[#leased + 1] = id
-  jobs[#jobs + 1] = {id, own_token, queue, due, fields[1] or '', fields[2] or '', fields[3] or '',
-    fields[4] or '', fields[5] or queue, fields[6] or '', fields[7] or '', fields[8] or '',
-    fields[9] or '', started, fields[12] or '', tonumber(fields[13])}
+  count = count + 1
+  ids[count], leased[2 * count - 1], leased[2 * count] = id, expiry, id
+  -- What was read of it is the reply, less what is nothing at its end.
+  fields[1] = id
+  local last = 13
+  while not fields[last] do
+    fields[last] = nil
+    last = last - 1
+  end
+  return fields
 end
 
 for _, entry in ipairs(queues) do
   local looks, passed = entry.is_paused and MAX_LOOKS or 0, 0
+  local of_queue, first = {entry.name}, count + 1
   -- Every id that is read leaves the due part of its queue, or is passed over at the next look.
-  while #jobs < room and bytes_left >= 0 and looks < MAX_LOOKS do
+  while count < room and bytes_left >= 0 and looks < MAX_LOOKS do
     local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', score(now),
-      'WITHSCORES', 'LIMIT', passed, executors and IDS_A_LOOK or room - #jobs)
+      'WITHSCORES', 'LIMIT', passed, executors and IDS_A_LOOK or room - count)
     if #due == 0 then break end
     for i = 1, #due, 2 do
-      if claim_one(entry, due[i], due[i + 1], room) == 'passed' then passed = passed + 1 end
-      if bytes_left < 0 or #jobs >= room then break end
+      local job = claim_one(entry, due[i], due[i + 1])
+      if job then passed = passed + 1 end
+      if job and job ~= 'passed' then
+        of_queue[#of_queue + 1] = due[i + 1]
+        of_queue[#of_queue + 1] = job
+      end
+      if bytes_left < 0 or count >= room then break end
     end
     looks = looks + 1
   end
+  if count >= first then
+    jobs[#jobs + 1] = of_queue
+    claimed[#claimed + 1] = {queue_root .. entry.name, first, count}
+  end
 end
-if #leased > 0 then redis.call('ZADD', leases, unpack(leased)) end
+
+if count > 0 then redis.call('ZADD', leases, unpack(leased)) end
+for _, of_queue in ipairs(claimed) do
+  redis.call('ZREM', of_queue[1], unpack(ids, of_queue[2], of_queue[3]))
+end
 write_tallies()
 
 -- Whoever is still waiting: due already, and another worker may take it, or due later. On a paused
@@ -224,7 +250,7 @@ for _, entry in ipairs(queues) do
     next_due = head[2]
   end
   local idle = root .. 'idle:' .. entry.name
-  if #jobs == 0 then
+  if count == 0 then
     redis.call('ZADD', idle, score(now + park_ms), worker)
     redis.call('PEXPIRE', idle, ARGV[5])
   else
@@ -232,4 +258,4 @@ for _, entry in ipairs(queues) do
     if head[2] and tonumber(head[2]) <= now then wake(entry.name) end
   end
 end
-return {score(now), next_due, jobs, dropped, turned_away}
+return {score(now), next_due, jobs, dropped, turned_away, started, first_token or 0}

@@ -1,10 +1,13 @@
---! use _wake _tally _history _end
+--! use _wake _tally _history _end _succeed
 -- settle: apply verdicts of a worker, each only if its lease still stands.
 --
 -- KEYS[1]  the root
 -- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
---          unique_ttl_ms, then eight for each verdict: id, token, kind, queue (bare), text,
---          number, attempt (JSON or ''), run_ms (how long it ran; 0 if it never began)
+--          unique_ttl_ms; count of groups of plain successes (see `_succeed.lua`), and for each
+--          its queue (bare), its function, how many, and four for each of them: id, token, result
+--          (JSON), run_ms (how long it ran; 0 if it never began);
+--          then eight for each other verdict: id, token, kind, queue (bare), text, number,
+--          attempt (JSON or ''), run_ms
 --            complete  text is the result (JSON)
 --            retry     text is the error, number the delay in ms
 --            fail      text is the error: to the dead letter queue
@@ -15,6 +18,7 @@
 --          often); 'repeated' when this very verdict was already applied; 'stale' when the
 --          lease is another's now.
 -- Invariant: a job leaves the lease set together with its change of state, once for each token.
+--          If one meets an error, those before it are settled, and those behind it are not.
 
 local policy = {
   dlq = ARGV[1], result_ttl = ARGV[2], dlq_ttl = tonumber(ARGV[3]), max_lost = tonumber(ARGV[4]),
@@ -30,9 +34,7 @@ local function settle(id, token, kind, queue, text, number, attempt, run_ms)
   local f = job_fields(id, 'lease_token', 'settled_token', 'job_unique_key',
     'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name', 'lost_count',
     'function_name')
-  if f[1] ~= token or redis.call('ZREM', leases, id) == 0 then
-    return f[2] == token and 'repeated' or 'stale'
-  end
+  if f[1] ~= token or not end_lease(id) then return f[2] == token and 'repeated' or 'stale' end
   local function_name = f[10] or ''
   local job = {id = id, queue = queue, function_name = function_name, unique_key = f[3],
     result_ttl = f[4], current_retries = f[5], waited = f[6], cancel_requested = f[7], dlq = f[8],
@@ -80,11 +82,26 @@ local function settle(id, token, kind, queue, text, number, attempt, run_ms)
   return kind
 end
 
-local answers = {}
-for i = 6, #ARGV, 8 do
-  answers[#answers + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
-    ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
+local groups, successful, index = {}, {}, 7
+for g = 1, tonumber(ARGV[6]) do
+  local first = index + 3
+  index = first + 4 * tonumber(ARGV[index + 2])
+  groups[g] = {ARGV[first - 3], ARGV[first - 2], first, index - 1}
+  for i = first, index - 1, 4 do successful[#successful + 1] = ARGV[i] end
 end
+look_up_leases(successful)
+
+local answers = {}
+local is_well, problem = pcall(function()
+  for _, group in ipairs(groups) do
+    succeed_all(group[1], group[2], group[3], group[4], answers)
+  end
+  for i = index, #ARGV, 8 do
+    answers[#answers + 1] = settle(unpack(ARGV, i, i + 7))
+  end
+end)
+end_leases()
 write_tallies()
 write_history()
+if not is_well then error(problem, 0) end
 return answers

@@ -19,8 +19,12 @@ local minute = math.floor(now / 60000)
 local minute_root = root .. 'stats:minute:' .. minute .. ':'
 local tallies = {}
 
+-- Most jobs of a step are of the same function and queue.
+local last_queue, last_function, last_tally
+
 -- What is counted here of a function's jobs in a queue: events by kind, times by bucket.
 local function tally_of(queue, function_name)
+  if function_name == last_function and queue == last_queue then return last_tally end
   local of_queue = tallies[queue]
   if not of_queue then
     of_queue = {}
@@ -31,15 +35,18 @@ local function tally_of(queue, function_name)
     one = {events = {}}
     of_queue[function_name] = one
   end
+  last_queue, last_function, last_tally = queue, function_name, one
   return one
 end
 
 -- Count an event of a job: enqueued, started, completed, failed, retried, dead_lettered, lost,
 -- released or cancelled.
-local function tally(queue, function_name, event)
-  local events = tally_of(queue, function_name).events
+local function note_event(one, event)
+  local events = one.events
   events[event] = (events[event] or 0) + 1
 end
+
+local function tally(queue, function_name, event) note_event(tally_of(queue, function_name), event) end
 
 -- The bucket of a time: 0 is below a millisecond, n reaches up to 2^(n/2) ms, so that a percentile
 -- is right to a fifth or better.
@@ -48,7 +55,7 @@ local function bucket_of(ms)
   return math.min(64, 1 + math.floor(math.log(ms) * 2.8853900817779268)) -- 2 / ln 2
 end
 
-local function tally_time(one, what, ms)
+local function note_time(one, what, ms)
   local times = one[what]
   if not times then
     times = {sum_us = 0, counts = {}}
@@ -59,13 +66,8 @@ local function tally_time(one, what, ms)
   times.counts[bucket] = (times.counts[bucket] or 0) + 1
 end
 
-local function tally_wait(queue, function_name, ms)
-  if not (ms > 0) then ms = 0 end
-  tally_time(tally_of(queue, function_name), 'wait', ms)
-end
-
 local function tally_run(queue, function_name, ms)
-  tally_time(tally_of(queue, function_name), 'run', ms)
+  note_time(tally_of(queue, function_name), 'run', ms)
 end
 
 local function cardinality(key)
@@ -133,8 +135,10 @@ end
 local function write_tallies()
   for queue, of_queue in pairs(tallies) do
     for function_name, one in pairs(of_queue) do
-      write_tally('queue', account_of('queue', queue), one)
-      write_tally('function', account_of('function', function_name), one)
+      if next(one.events) then
+        write_tally('queue', account_of('queue', queue), one)
+        write_tally('function', account_of('function', function_name), one)
+      end
     end
   end
 end

@@ -13,22 +13,26 @@
 local MAX_STRETCHES, HISTORY_KEPT_SECONDS = 5000, 30 * 86400
 local ended_at = string.format('%.0f ', math.floor(now))
 
--- Note the end of a job that is kept for `ttl_seconds`, 0 for ever: then it stays in the history
--- for as long as anything does.
-local function remember_end(id, status, queue, function_name, ttl_seconds)
-  local tally = tally_of(queue, function_name)
+-- The jobs of a tally that ended with this status.
+local function ends_of(tally, status)
   local ended = tally.ended or {}
   tally.ended = ended
-  local one = ended[status]
-  if not one then
-    one = {ttl_seconds = 0}
-    ended[status] = one
-  end
+  ended[status] = ended[status] or {ttl_seconds = 0}
+  return ended[status]
+end
+
+-- Note the end of a job that is kept for `ttl_seconds`, 0 for ever: then it stays in the history
+-- for as long as anything does.
+local function note_end(ends, id, ttl_seconds)
   if ttl_seconds <= 0 or ttl_seconds > HISTORY_KEPT_SECONDS then
     ttl_seconds = HISTORY_KEPT_SECONDS
   end
-  if ttl_seconds > one.ttl_seconds then one.ttl_seconds = ttl_seconds end
-  one[#one + 1] = ended_at .. id
+  if ttl_seconds > ends.ttl_seconds then ends.ttl_seconds = ttl_seconds end
+  ends[#ends + 1] = ended_at .. id
+end
+
+local function remember_end(id, status, queue, function_name, ttl_seconds)
+  note_end(ends_of(tally_of(queue, function_name), status), id, ttl_seconds)
 end
 
 local function stretch_of(status, queue, function_name)
@@ -57,18 +61,22 @@ local function current_stretch(status, queue, function_name)
   return stretch
 end
 
+local function write_ends(status, queue, function_name, ends)
+  local stretch = current_stretch(status, account_of('queue', queue).name,
+    account_of('function', function_name).name)
+  local key = root .. 'history:ended:' .. minute .. ':' .. stretch
+  redis.pcall('RPUSH', key, unpack(ends))
+  local kept_ms = redis.pcall('PTTL', key)
+  if type(kept_ms) == 'number' and kept_ms < ends.ttl_seconds * 1000 then
+    redis.pcall('EXPIRE', key, ends.ttl_seconds + 60)
+  end
+end
+
 local function write_history()
   for queue, of_queue in pairs(tallies) do
     for function_name, tally in pairs(of_queue) do
-      for status, ids in pairs(tally.ended or {}) do
-        local stretch = current_stretch(status, account_of('queue', queue).name,
-          account_of('function', function_name).name)
-        local key = root .. 'history:ended:' .. minute .. ':' .. stretch
-        redis.pcall('RPUSH', key, unpack(ids))
-        local kept_ms = redis.pcall('PTTL', key)
-        if type(kept_ms) == 'number' and kept_ms < ids.ttl_seconds * 1000 then
-          redis.pcall('EXPIRE', key, ids.ttl_seconds + 60)
-        end
+      for status, ends in pairs(tally.ended or {}) do
+        if #ends > 0 then write_ends(status, queue, function_name, ends) end
       end
     end
   end

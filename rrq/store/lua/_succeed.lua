@@ -1,0 +1,79 @@
+-- Plain successes: of jobs that had neither failed nor been lost, and have no unique key, so that
+-- nothing depends on their end but their own hash, and a client that may wait for it. That is most
+-- jobs, and what costs most for each is done for all of a step together. A step that uses this has
+-- the default result TTL in ARGV[2].
+
+local default_result_ttl = ARGV[2]
+
+-- For fewer jobs than these it does not pay to look up their leases together.
+local FEW = 3
+
+-- Which jobs have a lease, if they were looked up together, and those whose lease ends together.
+local standing, leaving = nil, {}
+
+local function look_up_leases(ids)
+  if #ids < FEW then return end
+  local expiries = redis.pcall('ZMSCORE', leases, unpack(ids))
+  if expiries.err then return end -- rules of access from before it was used here
+  standing = {}
+  for i, id in ipairs(ids) do standing[id] = expiries[i] end
+  -- A server that is out of memory refuses HSET, but not to a script that has begun to write. (No
+  -- job's id is empty.)
+  redis.call('ZREM', leases, '')
+end
+
+-- End a lease before anything is written; false if there was none.
+local function end_lease(id)
+  if standing then standing[id] = false end
+  return redis.call('ZREM', leases, id) == 1
+end
+
+-- End a lease with the others of the step: of a job for which nothing can fail in between.
+local function end_lease_later(id)
+  if not standing[id] then return false end
+  standing[id] = false
+  leaving[#leaving + 1] = id
+  return true
+end
+
+local function end_leases()
+  if #leaving > 0 then redis.call('ZREM', leases, unpack(leaving)) end
+end
+
+-- What to answer about a lease that does not stand.
+local function refused(id, token)
+  return job_fields(id, 'settled_token')[1] == token and 'repeated' or 'stale'
+end
+
+-- Apply one; `counted` and `ended` are where its function is counted, and its end remembered.
+local function succeed(id, token, result, run_ms, counted, ended)
+  local key = job_key(id)
+  local f = redis.pcall('HMGET', key, 'lease_token', 'result_ttl_seconds', 'waited', 'last_error',
+    'progress', 'cancel_requested')
+  if f[1] ~= token then return refused(id, token) end
+  local waited = f[3]
+  local end_it = standing and not waited and end_lease_later or end_lease
+  if not end_it(id) then return refused(id, token) end
+  redis.call('HSET', key, 'status', 'COMPLETED', 'result', result, 'completion_time', iso(now),
+    'settled_token', token)
+  if f[4] or f[5] or f[6] then
+    redis.call('HDEL', key, 'last_error', 'progress', 'cancel_requested')
+  end
+  if waited then tell_waiters(id) end
+  local ttl_seconds = result_ttl(f[2], default_result_ttl)
+  let_expire(key, ttl_seconds)
+  note_end(ended, id, ttl_seconds)
+  note_event(counted, 'completed')
+  if run_ms > 0 then note_time(counted, 'run', run_ms) end
+  return 'complete'
+end
+
+-- Apply those of one queue and function: from ARGV[first] to ARGV[last], four for each.
+local function succeed_all(queue, function_name, first, last, answers)
+  local counted = tally_of(queue, function_name)
+  local ended = ends_of(counted, 'COMPLETED')
+  for i = first, last, 4 do
+    answers[#answers + 1] =
+      succeed(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), counted, ended)
+  end
+end
