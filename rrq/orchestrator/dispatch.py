@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw
@@ -17,6 +16,7 @@ from rrq.orchestrator.decision import Decider
 from rrq.orchestrator.holdings import Held, Holdings, StopReason
 from rrq.orchestrator.lane import TURNED_AWAY_MS, Lane, Waiting, monotonic
 from rrq.orchestrator.routing import Router
+from rrq.orchestrator.time_text import rfc3339
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest
 from rrq.store.claim import Claim
 from rrq.store.leases import ANY_ROOM, Claimed, Rooms
@@ -62,6 +62,7 @@ class Dispatch:
         self._room_appeared = room_appeared
         self._telemetry = telemetry
         self._is_closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._all_ended = asyncio.Event()
         self._all_ended.set()
 
@@ -146,7 +147,10 @@ class Dispatch:
         held.deadline = now + claim.timeout_seconds + SLACK_SECONDS
         self._running[claim.job_id] = held
         self._all_ended.clear()
-        held.task = asyncio.create_task(self._run(held, held.lane))
+        # Not `asyncio.create_task`, which asks the kernel for the process id to find the loop.
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        held.task = self._loop.create_task(self._run(held, held.lane))
 
     async def _run(self, held: Held, lane: Lane) -> None:
         claim = held.claim
@@ -210,7 +214,6 @@ class Dispatch:
 
     def _request(self, held: Held, trace_context: Raw) -> ExecutionRequest:
         claim = held.claim
-        deadline = datetime.fromtimestamp(time.time() + claim.timeout_seconds, UTC)
         return ExecutionRequest(
             job_id=claim.job_id,
             function_name=held.handler,
@@ -221,7 +224,7 @@ class Dispatch:
                 attempt=claim.attempt,
                 enqueue_time=claim.enqueue_time,
                 queue_name=claim.queue_name,
-                deadline=deadline.isoformat(),
+                deadline=rfc3339(time.time() + claim.timeout_seconds),
                 trace_context=trace_context,
                 worker_id=self._worker_id,
                 lease_token=claim.token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class PythonExecutor(Executor):
         Raises:
             asyncio.CancelledError: the caller was cancelled.
         """
-        return await Execution(self._invoker, request).run()
+        return await Execution(self._invoker, request, asyncio.get_running_loop()).run()
 
     async def close(self) -> None:
         """Close the client that it made, and take no more functions into threads."""

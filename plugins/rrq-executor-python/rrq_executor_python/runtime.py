@@ -158,7 +158,7 @@ class Runtime:
 
     def _begin(self, request: ExecutionRequest) -> None:
         assert self._invoker is not None
-        execution = Execution(self._invoker, request)
+        execution = Execution(self._invoker, request, self._loop)
         self._by_id[request.job_id] = execution
         self._running[execution] = self._loop.create_task(
             self._carry(execution), context=self._context.copy()
