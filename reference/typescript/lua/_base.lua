@@ -13,7 +13,8 @@ local leases = root .. 'leases'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000 -- milliseconds, with microseconds as fraction
 
-local function job_key(id) return root .. 'job:' .. id end
+local job_root = root .. 'job:'
+local function job_key(id) return job_root .. id end
 
 -- Fields of a job, as HMGET gives them; none if the key holds no hash, which no step may trip over.
 local function job_fields(id, ...)
@@ -21,16 +22,37 @@ local function job_fields(id, ...)
   return fields.err and {} or fields
 end
 
+-- The last moment that RFC 3339 can name; whatever is asked to be later happens then.
+local LAST_MS = 253402300799999
+
+-- The milliseconds and microseconds of a time as texts: most times that a step writes are of the
+-- same millisecond.
+local whole_ms, whole_text, micros_text
+
+local function take_apart(ms)
+  -- Split before rounding: microseconds since the epoch are too many digits for a double.
+  local whole = ms - ms % 1
+  local micros = (ms - whole) * 1000 + 0.5
+  micros = micros - micros % 1
+  if micros == 1000 then whole, micros = whole + 1, 0 end
+  micros_text = string.format('%03d', micros)
+  if whole ~= whole_ms then whole_ms, whole_text = whole, string.format('%d.', whole) end
+end
+
 -- A due time or expiry as a score: three decimals keep the microseconds, and with them the order
 -- in which jobs of the same millisecond were enqueued.
 local last_scored, last_score
 local function score(ms)
-  if ms ~= last_scored then last_scored, last_score = ms, string.format('%.3f', ms) end
+  if ms == last_scored then return last_score end
+  last_scored = ms
+  if ms >= 0 and ms <= LAST_MS then
+    take_apart(ms)
+    last_score = whole_text .. micros_text
+  else
+    last_score = string.format('%.3f', ms)
+  end
   return last_score
 end
-
--- The last moment that RFC 3339 can name; whatever is asked to be later happens then.
-local LAST_MS = 253402300799999
 
 -- A due time that a queue can take, from arithmetic that may have left the numbers.
 local function due_time(ms)
@@ -46,40 +68,42 @@ local function bare(name, kind_root)
   return name
 end
 
--- A second since the epoch as RFC 3339 without its fraction, in UTC. The calendar arithmetic is
+-- A second since the epoch as RFC 3339 up to its fraction, in UTC. The calendar arithmetic is
 -- Howard Hinnant's civil_from_days ("chrono-Compatible Low-Level Date Algorithms").
 local function iso_second(seconds)
-  local days = math.floor(seconds / 86400)
-  local rest = seconds - days * 86400
-  local z = days + 719468
-  local era = math.floor(z / 146097)
-  local doe = z - era * 146097
-  local yoe = math.floor(
-    (doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
-  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-  local mp = math.floor((5 * doy + 2) / 153)
-  local day = doy - math.floor((153 * mp + 2) / 5) + 1
+  local rest = seconds % 86400
+  local z = (seconds - rest) / 86400 + 719468
+  local doe = z % 146097
+  local era = (z - doe) / 146097
+  local yoe = doe - (doe - doe % 1460) / 1460 + (doe - doe % 36524) / 36524
+    - (doe - doe % 146096) / 146096
+  yoe = (yoe - yoe % 365) / 365
+  local doy = doe - (365 * yoe + (yoe - yoe % 4) / 4 - (yoe - yoe % 100) / 100)
+  local mp = (5 * doy + 2 - (5 * doy + 2) % 153) / 153
+  local of_month = 153 * mp + 2
+  local day = doy - (of_month - of_month % 5) / 5 + 1
   local month = mp < 10 and mp + 3 or mp - 9
   local year = yoe + era * 400 + (month <= 2 and 1 or 0)
-  return string.format('%04d-%02d-%02dT%02d:%02d:%02d', year, month, day,
-    math.floor(rest / 3600), math.floor(rest % 3600 / 60), rest % 60)
+  local in_hour = rest % 3600
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.', year, month, day,
+    (rest - in_hour) / 3600, (in_hour - in_hour % 60) / 60, in_hour % 60)
 end
 
--- Most times that a step writes are of the same second, and many are the same.
-local last_second, last_second_text, last_written, last_text
+-- Most times that a step writes are of the same second.
+local written_ms, written_text, last_second, second_text, last_written, last_text
 
 -- Milliseconds since the epoch as RFC 3339 in UTC.
 local function iso(ms)
   if ms == last_written then return last_text end
-  -- Split before rounding: microseconds since the epoch are too many digits for a double.
-  local whole_ms = math.floor(ms)
-  local rest_micros = math.floor((ms - whole_ms) * 1000 + 0.5)
-  if rest_micros == 1000 then whole_ms, rest_micros = whole_ms + 1, 0 end
-  local seconds = math.floor(whole_ms / 1000)
-  if seconds ~= last_second then
-    last_second, last_second_text = seconds, iso_second(seconds)
+  take_apart(ms)
+  if whole_ms ~= written_ms then
+    local in_second = whole_ms % 1000
+    local seconds = (whole_ms - in_second) / 1000
+    if seconds ~= last_second then
+      last_second, second_text = seconds, iso_second(seconds)
+    end
+    written_ms, written_text = whole_ms, second_text .. string.format('%03d', in_second)
   end
-  local micros = (whole_ms - seconds * 1000) * 1000 + rest_micros
-  last_written, last_text = ms, string.format('%s.%06dZ', last_second_text, micros)
+  last_written, last_text = ms, written_text .. micros_text .. 'Z'
   return last_text
 end

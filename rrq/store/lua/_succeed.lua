@@ -1,7 +1,9 @@
 -- Plain successes: of jobs that had neither failed nor been lost, and have no unique key, so that
 -- nothing depends on their end but their own hash, and a client that may wait for it. That is most
 -- jobs, and what costs most for each is done for all of a step together. A step that uses this has
--- the default result TTL in ARGV[2].
+-- the default result TTL in ARGV[2], and from ARGV[6] on: count of groups of plain successes, and for
+-- each its queue (bare), its function, how many, and four for each of them: id, token, result (JSON),
+-- run_ms (how long it ran; 0 if it never began). What stands behind them begins at `next_verdict`.
 
 local default_result_ttl = ARGV[2]
 
@@ -46,15 +48,17 @@ local function refused(id, token)
 end
 
 -- Apply one; `counted` and `ended` are where its function is counted, and its end remembered.
+local call, try, finished = redis.call, redis.pcall, iso(now)
+
 local function succeed(id, token, result, run_ms, counted, ended)
-  local key = job_key(id)
-  local f = redis.pcall('HMGET', key, 'lease_token', 'result_ttl_seconds', 'waited', 'last_error',
+  local key = job_root .. id
+  local f = try('HMGET', key, 'lease_token', 'result_ttl_seconds', 'waited', 'last_error',
     'progress', 'cancel_requested')
   if f[1] ~= token then return refused(id, token) end
   local waited = f[3]
   local end_it = standing and not waited and end_lease_later or end_lease
   if not end_it(id) then return refused(id, token) end
-  redis.call('HSET', key, 'status', 'COMPLETED', 'result', result, 'completion_time', iso(now),
+  call('HSET', key, 'status', 'COMPLETED', 'result', result, 'completion_time', finished,
     'settled_token', token)
   if f[4] or f[5] or f[6] then
     redis.call('HDEL', key, 'last_error', 'progress', 'cancel_requested')
@@ -68,12 +72,36 @@ local function succeed(id, token, result, run_ms, counted, ended)
   return 'complete'
 end
 
+local answers = {}
+
 -- Apply those of one queue and function: from ARGV[first] to ARGV[last], four for each.
-local function succeed_all(queue, function_name, first, last, answers)
+local function succeed_all(queue, function_name, first, last)
   local counted = tally_of(queue, function_name)
   local ended = ends_of(counted, 'COMPLETED')
   for i = first, last, 4 do
     answers[#answers + 1] =
       succeed(ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), counted, ended)
   end
+end
+
+local ids, groups, next_verdict = {}, {}, 7
+for g = 1, tonumber(ARGV[6]) do
+  local first = next_verdict + 3
+  next_verdict = first + 4 * tonumber(ARGV[first - 1])
+  groups[g] = {ARGV[first - 3], ARGV[first - 2], first, next_verdict - 1}
+  for i = first, next_verdict - 1, 4 do ids[#ids + 1] = ARGV[i] end
+end
+look_up_leases(ids)
+
+-- What has been settled when one of them meets an error stays so.
+local is_well, problem = pcall(function()
+  for _, group in ipairs(groups) do succeed_all(unpack(group)) end
+end)
+end_leases()
+if not is_well or next_verdict > #ARGV then
+  write_tallies()
+  write_history()
+  if not is_well then error(problem, 0) end
+  -- Most calls have no other verdicts: they are spared what the fragments behind this one set up.
+  return answers
 end

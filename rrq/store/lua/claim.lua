@@ -141,17 +141,19 @@ local function turn_away(executor, queue, id)
   turned_away[#turned_away + 1] = {executor.name, queue, id, due}
 end
 
+local call, try = redis.call, redis.pcall
+
 -- Claim one job, or see to it otherwise. Returns 'passed' if it stays where it is, and the job if it
 -- leaves its queue with the others.
 local function claim_one(entry, id, due)
   local queue = entry.name
-  local key = job_key(id)
+  local key = job_root .. id
   if some_are_full then
     local function_name = redis.pcall('HGET', key, 'function_name')
     local executor = type(function_name) == 'string' and executor_of(function_name, entry)
     if executor and executor.is_full then return turn_away(executor, queue, id) end
   end
-  local fields = redis.pcall('HMGET', key, 'status', 'function_name', 'job_args', 'job_kwargs',
+  local fields = try('HMGET', key, 'status', 'function_name', 'job_args', 'job_kwargs',
     'enqueue_time', 'queue_name', 'current_retries', 'max_retries', 'job_timeout_seconds',
     'trace_context', 'lease_token', 'lost_count', 'job_unique_key')
   local status, function_name, unique_key = fields[1], fields[2], fields[13]
@@ -172,7 +174,7 @@ local function claim_one(entry, id, due)
     redis.call('HSET', key, 'status', 'ACTIVE')
     return
   end
-  local executor = executor_of(function_name, entry)
+  local executor = executors and executor_of(function_name, entry)
   if executor and executor.room <= 0 then return 'passed' end
   if unique_key and unique_key ~= '' and not takes_unique_key(queue, id, unique_key, due) then
     return
@@ -184,16 +186,16 @@ local function claim_one(entry, id, due)
   end
   bytes_left = bytes_left - size
   if executor then executor.room = executor.room - 1 end
-  redis.call('HSET', key, 'status', 'ACTIVE', 'start_time', started, 'worker_id', worker,
-    'lease_token', next_token())
+  call('HSET', key, 'status', 'ACTIVE', 'start_time', started, 'worker_id', worker, 'lease_token',
+    next_token())
   if not fields[6] then
     redis.call('HSET', key, 'queue_name', queue)
     fields[6] = queue
   end
-  redis.call('PERSIST', key)
+  call('PERSIST', key)
   local counted = tally_of(queue, function_name or '')
   note_event(counted, 'started')
-  note_time(counted, 'wait', math.max(0, now - tonumber(due)))
+  note_time(counted, 'wait', now - tonumber(due))
   claimed_here[id] = true
   count = count + 1
   ids[count], leased[2 * count - 1], leased[2 * count] = id, expiry, id
@@ -219,8 +221,8 @@ for _, entry in ipairs(queues) do
       local job = claim_one(entry, due[i], due[i + 1])
       if job then passed = passed + 1 end
       if job and job ~= 'passed' then
-        of_queue[#of_queue + 1] = due[i + 1]
-        of_queue[#of_queue + 1] = job
+        local n = 2 * (count - first)
+        of_queue[n + 2], of_queue[n + 3] = due[i + 1], job
       end
       if bytes_left < 0 or count >= room then break end
     end

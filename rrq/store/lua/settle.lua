@@ -1,13 +1,11 @@
---! use _wake _tally _history _end _succeed
+--! use _wake _tally _history _succeed _end
 -- settle: apply verdicts of a worker, each only if its lease still stands.
 --
 -- KEYS[1]  the root
 -- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
---          unique_ttl_ms; count of groups of plain successes (see `_succeed.lua`), and for each
---          its queue (bare), its function, how many, and four for each of them: id, token, result
---          (JSON), run_ms (how long it ran; 0 if it never began);
---          then eight for each other verdict: id, token, kind, queue (bare), text, number,
---          attempt (JSON or ''), run_ms
+--          unique_ttl_ms; plain successes as `_succeed.lua` describes them; then eight for each
+--          other verdict: id, token, kind, queue (bare), text, number, attempt (JSON or ''), run_ms
+--          (how long it ran; 0 if it never began)
 --            complete  text is the result (JSON)
 --            retry     text is the error, number the delay in ms
 --            fail      text is the error: to the dead letter queue
@@ -40,7 +38,7 @@ local function settle(id, token, kind, queue, text, number, attempt, run_ms)
     result_ttl = f[4], current_retries = f[5], waited = f[6], cancel_requested = f[7], dlq = f[8],
     lost_count = f[9]}
   run_ms = tonumber(run_ms)
-  if run_ms > 0 and TIMED[kind] then tally_run(queue, function_name, run_ms) end
+  if run_ms > 0 and TIMED[kind] then note_time(tally_of(queue, function_name), 'run', run_ms) end
 
   if kind == 'complete' then
     if (f[5] and f[5] ~= '0') or f[9] then remember_attempt(id, attempt) end
@@ -82,25 +80,11 @@ local function settle(id, token, kind, queue, text, number, attempt, run_ms)
   return kind
 end
 
-local groups, successful, index = {}, {}, 7
-for g = 1, tonumber(ARGV[6]) do
-  local first = index + 3
-  index = first + 4 * tonumber(ARGV[index + 2])
-  groups[g] = {ARGV[first - 3], ARGV[first - 2], first, index - 1}
-  for i = first, index - 1, 4 do successful[#successful + 1] = ARGV[i] end
-end
-look_up_leases(successful)
-
-local answers = {}
 local is_well, problem = pcall(function()
-  for _, group in ipairs(groups) do
-    succeed_all(group[1], group[2], group[3], group[4], answers)
-  end
-  for i = index, #ARGV, 8 do
+  for i = next_verdict, #ARGV, 8 do
     answers[#answers + 1] = settle(unpack(ARGV, i, i + 7))
   end
 end)
-end_leases()
 write_tallies()
 write_history()
 if not is_well then error(problem, 0) end

@@ -34,13 +34,6 @@ local function release_unique(unique_key, id)
   end
 end
 
--- Tell the clients that wait for this job that it has ended.
-local function tell_waiters(id)
-  local waiters = root .. 'waiters:' .. id
-  for _, reader in ipairs(redis.call('SMEMBERS', waiters)) do post(reader, 'done ' .. id) end
-  redis.call('DEL', waiters)
-end
-
 -- Add one attempt to the job's bounded history: a JSON array, oldest first.
 local function remember_attempt(id, attempt)
   if attempt == '' then return end
@@ -56,10 +49,6 @@ local function remember_attempt(id, attempt)
   -- A history that somebody else wrote may be anything; the job's end must not fail over it.
   local fit, text = pcall(cjson.encode, attempts)
   redis.call('HSET', key, 'attempts', fit and text or cjson.encode({entry}))
-end
-
-local function let_expire(key, ttl_seconds)
-  if ttl_seconds > 0 then redis.call('EXPIRE', key, ttl_seconds) else redis.call('PERSIST', key) end
 end
 
 -- A terminal job: its unique key is free, who waits for it hears of it, it is in the history, and
@@ -97,22 +86,6 @@ local function queue_again(id, queue, status, due)
   redis.call('HDEL', key, 'progress')
   redis.call('PERSIST', key)
   put_in_queue(queue, id, due)
-end
-
--- No TTL is longer: about 300 years.
-local MAX_TTL_SECONDS = 1e10
-
--- Most jobs of a step have the same.
-local last_own_ttl, last_ttl = 0, nil -- no field is a number
-
--- The result TTL of a job: its own, else the default; a negative one counts as 0, for ever.
-local function result_ttl(own, default)
-  if own ~= last_own_ttl then
-    local seconds = tonumber(own)
-    if not seconds or seconds ~= seconds then seconds = tonumber(default) end
-    last_own_ttl, last_ttl = own, math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
-  end
-  return last_ttl
 end
 
 -- A job that was lost once comes back at once. Jobs that were lost with it do too, and are in one

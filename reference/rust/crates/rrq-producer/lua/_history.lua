@@ -1,4 +1,5 @@
--- The index of jobs that have ended: by status, queue and function, in lists of a minute each.
+-- Jobs that have ended: who hears of it, how long they are kept, and their index, by status, queue and
+-- function, in lists of a minute each.
 --
 --   history                          sorted set: the stretches, by their last minute
 --   history:minutes:<stretch>        sorted set: the minutes that it has a list for
@@ -10,8 +11,35 @@
 -- its job may have run again since: whoever reads it asks the job. Ends are collected in the
 -- tallies of `_tally.lua`, written once at the end of a step, and cannot make a step fail.
 
+-- Tell the clients that wait for this job that it has ended.
+local function tell_waiters(id)
+  local waiters = root .. 'waiters:' .. id
+  for _, reader in ipairs(redis.call('SMEMBERS', waiters)) do post(reader, 'done ' .. id) end
+  redis.call('DEL', waiters)
+end
+
+-- No TTL is longer: about 300 years.
+local MAX_TTL_SECONDS = 1e10
+
+-- Most jobs of a step have the same.
+local last_own_ttl, last_ttl = 0, nil -- no field is a number
+
+-- The result TTL of a job: its own, else the default; a negative one counts as 0, for ever.
+local function result_ttl(own, default)
+  if own ~= last_own_ttl then
+    local seconds = tonumber(own)
+    if not seconds or seconds ~= seconds then seconds = tonumber(default) end
+    last_own_ttl, last_ttl = own, math.min(MAX_TTL_SECONDS, math.max(0, math.floor(seconds)))
+  end
+  return last_ttl
+end
+
+local function let_expire(key, ttl_seconds)
+  if ttl_seconds > 0 then redis.call('EXPIRE', key, ttl_seconds) else redis.call('PERSIST', key) end
+end
+
 local MAX_STRETCHES, HISTORY_KEPT_SECONDS = 5000, 30 * 86400
-local ended_at = string.format('%.0f ', math.floor(now))
+local ended_at
 
 -- The jobs of a tally that ended with this status.
 local function ends_of(tally, status)
@@ -28,6 +56,7 @@ local function note_end(ends, id, ttl_seconds)
     ttl_seconds = HISTORY_KEPT_SECONDS
   end
   if ttl_seconds > ends.ttl_seconds then ends.ttl_seconds = ttl_seconds end
+  ended_at = ended_at or string.format('%d ', now - now % 1)
   ends[#ends + 1] = ended_at .. id
 end
 
@@ -62,8 +91,8 @@ local function current_stretch(status, queue, function_name)
 end
 
 local function write_ends(status, queue, function_name, ends)
-  local stretch = current_stretch(status, account_of('queue', queue).name,
-    account_of('function', function_name).name)
+  local stretch =
+    current_stretch(status, accounts.queue[queue].name, accounts['function'][function_name].name)
   local key = root .. 'history:ended:' .. minute .. ':' .. stretch
   redis.pcall('RPUSH', key, unpack(ends))
   local kept_ms = redis.pcall('PTTL', key)

@@ -15,7 +15,7 @@
 local MAX_NAMES, MAX_NAME_BYTES, OTHERS = 1000, 200, '(others)'
 local MINUTE_KEPT_SECONDS, TOTAL_KEPT_SECONDS = 2 * 3600, 30 * 86400
 
-local minute = math.floor(now / 60000)
+local minute = (now - now % 60000) / 60000
 local minute_root = root .. 'stats:minute:' .. minute .. ':'
 local tallies = {}
 
@@ -32,7 +32,7 @@ local function tally_of(queue, function_name)
   end
   local one = of_queue[function_name]
   if not one then
-    one = {events = {}}
+    one = {events = {}, times = {}}
     of_queue[function_name] = one
   end
   last_queue, last_function, last_tally = queue, function_name, one
@@ -48,26 +48,28 @@ end
 
 local function tally(queue, function_name, event) note_event(tally_of(queue, function_name), event) end
 
--- The bucket of a time: 0 is below a millisecond, n reaches up to 2^(n/2) ms, so that a percentile
--- is right to a fifth or better.
-local function bucket_of(ms)
-  if ms < 1 then return 0 end
-  return math.min(64, 1 + math.floor(math.log(ms) * 2.8853900817779268)) -- 2 / ln 2
-end
+-- Times of one step are often alike: the last one's bucket, and where that begins and ends.
+local bucket, bucket_from_ms, bucket_below_ms = 0, 0, 1
 
+-- Count a time ('wait' or 'run') in its bucket: 0 is below a millisecond, n reaches up to
+-- 2^(n/2) ms, so that a percentile is right to a fifth or better.
 local function note_time(one, what, ms)
-  local times = one[what]
+  if ms < 0 then ms = 0 end
+  if ms < bucket_from_ms or ms >= bucket_below_ms then
+    bucket = 0
+    if ms >= 1 then
+      bucket = math.min(64, 1 + math.floor(math.log(ms) * 2.8853900817779268)) -- 2 / ln 2
+    end
+    bucket_from_ms = bucket > 0 and 2 ^ ((bucket - 1) / 2) or 0
+    bucket_below_ms = bucket < 64 and 2 ^ (bucket / 2) or math.huge
+  end
+  local times = one.times[what]
   if not times then
     times = {sum_us = 0, counts = {}}
-    one[what] = times
+    one.times[what] = times
   end
-  local bucket = bucket_of(ms)
   times.sum_us = times.sum_us + ms * 1000
   times.counts[bucket] = (times.counts[bucket] or 0) + 1
-end
-
-local function tally_run(queue, function_name, ms)
-  note_time(tally_of(queue, function_name), 'run', ms)
 end
 
 local function cardinality(key)
@@ -75,32 +77,30 @@ local function cardinality(key)
   return type(count) == 'number' and count or 0
 end
 
--- Whether a name that is not counted yet may be: beyond MAX_NAMES, those share one tally. A name
--- that nobody used for as long as totals are kept gives its place up.
-local function has_place(names, name)
-  if name == OTHERS then return true end
-  if #name > MAX_NAME_BYTES then return false end
-  if cardinality(names) < MAX_NAMES then return true end
-  redis.pcall('ZREMRANGEBYSCORE', names, '-inf', minute - TOTAL_KEPT_SECONDS / 60)
-  return cardinality(names) < MAX_NAMES
+local function account_of(kind, name)
+  return {name = name, total = root .. 'stats:' .. kind .. ':' .. name,
+    bucket = minute_root .. kind .. ':' .. name}
 end
 
-local accounts = {queue = {}, ['function'] = {}}
-
--- Where a name is counted, by its last minute.
-local function account_of(kind, name)
-  local known = accounts[kind]
-  if known[name] then return known[name] end
+-- Where a name is counted that this minute has not met with this event. Beyond MAX_NAMES, new ones
+-- share one tally. A name that nobody used for as long as totals are kept gives its place up.
+local function looked_up(kind, name)
   local names = root .. 'stats:' .. kind .. 's'
   local last = redis.pcall('ZSCORE', names, name)
-  if last or has_place(names, name) then
-    local is_new = type(last) ~= 'string' or tonumber(last) < minute
-    known[name] = {name = name, is_new_minute = is_new, total = root .. 'stats:' .. kind .. ':' .. name,
-      bucket = minute_root .. kind .. ':' .. name}
-  else
-    known[name] = account_of(kind, OTHERS)
+  if not last and name ~= OTHERS then
+    local has_place = #name <= MAX_NAME_BYTES
+    if has_place and cardinality(names) >= MAX_NAMES then
+      redis.pcall('ZREMRANGEBYSCORE', names, '-inf', minute - TOTAL_KEPT_SECONDS / 60)
+      has_place = cardinality(names) < MAX_NAMES
+    end
+    if not has_place then
+      name = OTHERS
+      last = redis.pcall('ZSCORE', names, name)
+    end
   end
-  return known[name]
+  local account = account_of(kind, name)
+  account.is_new_minute = type(last) ~= 'string' or tonumber(last) < minute
+  return account
 end
 
 local function open_minute(kind, account)
@@ -116,19 +116,31 @@ local function open_minute(kind, account)
   end
 end
 
-local function write_times(bucket, what, times)
-  if not times then return end
-  redis.pcall('HINCRBY', bucket, what .. '_us', math.floor(times.sum_us + 0.5))
-  for n, count in pairs(times.counts) do redis.pcall('HINCRBY', bucket, what .. ':' .. n, count) end
-end
+local accounts = {queue = {}, ['function'] = {}}
 
-local function write_tally(kind, account, one)
+local function write_tally(kind, name, one)
+  local account, counted = accounts[kind][name], nil
+  if not account then
+    account, counted = account_of(kind, name), next(one.events)
+    local count = one.events[counted]
+    local sum = redis.pcall('HINCRBY', account.bucket, counted, count)
+    -- Almost always this minute has met this event before, and nothing has to be looked up.
+    if type(sum) ~= 'number' or sum <= count then
+      if sum == count then redis.pcall('HDEL', account.bucket, counted) end
+      account, counted = looked_up(kind, name), nil
+    end
+    accounts[kind][name] = account
+  end
   for event, count in pairs(one.events) do
     redis.pcall('HINCRBY', account.total, event, count)
-    redis.pcall('HINCRBY', account.bucket, event, count)
+    if event ~= counted then redis.pcall('HINCRBY', account.bucket, event, count) end
   end
-  write_times(account.bucket, 'wait', one.wait)
-  write_times(account.bucket, 'run', one.run)
+  for what, times in pairs(one.times) do
+    redis.pcall('HINCRBY', account.bucket, what .. '_us', math.floor(times.sum_us + 0.5))
+    for n, count in pairs(times.counts) do
+      redis.pcall('HINCRBY', account.bucket, what .. ':' .. n, count)
+    end
+  end
   if account.is_new_minute then open_minute(kind, account) end
 end
 
@@ -136,8 +148,8 @@ local function write_tallies()
   for queue, of_queue in pairs(tallies) do
     for function_name, one in pairs(of_queue) do
       if next(one.events) then
-        write_tally('queue', account_of('queue', queue), one)
-        write_tally('function', account_of('function', function_name), one)
+        write_tally('queue', queue, one)
+        write_tally('function', function_name, one)
       end
     end
   end
