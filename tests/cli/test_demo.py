@@ -84,7 +84,7 @@ def test_control_c_in_the_middle_ends_all_of_it_within_seconds(place: Place, pre
 
 
 def test_a_demo_that_is_killed_takes_all_of_it_along(place: Place) -> None:
-    terminal = Terminal(["rrq", "demo"], place.directory, place.environment())
+    terminal = Terminal(["rrq", "demo"], place.directory, place.environment(), cold=True)
     terminal.shows(r"\D[1-9]\d*/\d{3,}")
 
     terminal.process.send_signal(signal.SIGKILL)

@@ -5,6 +5,7 @@ It is told by lines of JSON what to run, and tells so when a process starts and 
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
@@ -14,6 +15,7 @@ import runpy
 import signal
 import socket
 import sys
+import termios
 import time
 from contextlib import suppress
 from io import TextIOWrapper
@@ -106,6 +108,9 @@ def become(command: str, request: Request, streams: Streams) -> None:
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
         os.close(stream)
+    if request["new_session"] and os.isatty(0):
+        # The terminal becomes the session's own, as it does if its leader opens it.
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin = sys.__stdin__ = _text(0, "rb", sys.stdin)
     sys.stdout = sys.__stdout__ = _text(1, "wb", sys.stdout, by_line=os.isatty(1))
     sys.stderr = sys.__stderr__ = _text(2, "wb", sys.stderr, by_line=True)

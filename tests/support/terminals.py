@@ -14,6 +14,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.distributions import rrq_command
+from tests.support.preloaded import Forked, fork, may_be_preloaded
+
 CTRL_C = b"\x03"
 
 
@@ -25,6 +28,7 @@ class Terminal:
     Args:
         columns: how wide the terminal is, in cells.
         rows: how high.
+        cold: start Python for `rrq` too, instead of forking a process that has it imported.
         variables: added to the environment, which else has `TERM=xterm`.
     """
 
@@ -35,21 +39,29 @@ class Terminal:
         environment: dict[str, str],
         columns: int = 100,
         rows: int = 24,
+        cold: bool = False,
         **variables: str,
     ) -> None:
         self._control, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         inherited = ("COLUMNS", "LINES", "TERM")
         kept = {name: text for name, text in environment.items() if name not in inherited}
+        environment = {"TERM": "xterm", **kept, **variables}
         self._written = b""
+        self._terminal = terminal
+        self.process: Forked | subprocess.Popen[bytes]
+        if not cold and command[0] == "rrq" and _is_ours(environment):
+            streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+            words = command[1:]
+            self.process = fork("rrq", words, directory, environment, new_session=True, **streams)
+            return
         self.process = subprocess.Popen(
             # The shell makes the terminal its own, and then becomes the command.
             ["/bin/sh", "-c", 'exec "$@" <"$TTY" >"$TTY" 2>&1', "sh", *command],
             cwd=directory,
-            env={"TERM": "xterm", **kept, **variables, "TTY": os.ttyname(terminal)},
+            env={**environment, "TTY": os.ttyname(terminal)},
             start_new_session=True,
         )
-        self._terminal = terminal
 
     @property
     def written(self) -> str:
@@ -88,3 +100,8 @@ class Terminal:
         readable, _, _ = select.select([self._control], [], [], 0.05)
         if readable:
             self._written += os.read(self._control, 65536)
+
+
+def _is_ours(environment: dict[str, str]) -> bool:
+    first, _, _ = environment.get("PATH", "").partition(os.pathsep)
+    return Path(first) == rrq_command().parent and may_be_preloaded(environment)
