@@ -1,4 +1,7 @@
-"""The backend's calls become Logfire's spans, in an instance of these tests' own."""
+"""The backend's calls become Logfire's spans, in an instance of these tests' own.
+
+Logfire is imported by the tests that need it, for it takes every process that collects them long.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
-import logfire
 import pytest
-from logfire.testing import TestExporter
 from msgspec.structs import replace
 from opentelemetry import propagate
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from rrq.telemetry import Attempt, EnqueuedJob, FinishedJob, RunningJob, StartedJob
-from rrq_logfire.backend import LogfireTelemetry
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = PARENT[:-1] + "0"
@@ -53,6 +53,11 @@ class Bench:
     """A backend, and what it exported."""
 
     def __init__(self) -> None:
+        import logfire
+        from logfire.testing import TestExporter
+
+        from rrq_logfire.backend import LogfireTelemetry
+
         self.exporter = TestExporter()
         self.logfire = logfire.configure(
             local=True,

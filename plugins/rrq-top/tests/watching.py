@@ -1,4 +1,7 @@
-"""`watching`: `rrq top` on a screen of a test's own, and what stands on it."""
+"""`watching`: `rrq top` on a screen of a test's own, and what stands on it.
+
+Textual is imported when somebody watches, for it takes every process that collects the tests long.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-
-from textual.pilot import Pilot
+from typing import TYPE_CHECKING
 
 from rrq.settings import RRQSettings
 from rrq.store.connection import connect
 from rrq.store.store import JobStore
-from rrq_top.app import TopApp
 from rrq_top.observer import Observer
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from rrq_top.app import TopApp
 
 
 class Watching:
@@ -77,6 +83,8 @@ async def watching(
     interval_seconds: float = 0.3,
 ) -> AsyncIterator[Watching]:
     """Watch until the block ends."""
+    from rrq_top.app import TopApp
+
     store = JobStore(settings, redis=connect(settings, retries=0))
     app = TopApp(Observer(store, only), interval_seconds=interval_seconds)
     try:
