@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from rrq.cli.reference import COMMON, VARIABLES, HelpText, page, walk
+from rrq.cli import reference
+from rrq.cli.reference import COMMON, VARIABLES, HelpText, walk
 from tests.support.documents import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "reference" / "cli.md"
@@ -25,6 +26,9 @@ def root() -> Any:
     from rrq.cli.app import build
 
     return typer.main.get_command(build(["--help"]))
+
+
+page = cache(reference.page)
 
 
 COMMANDS = [pytest.param(path, command, id=path) for path, command in walk(root())]

@@ -37,23 +37,6 @@ def command(body: str, name: str = "try") -> str:
     """
 
 
-def test_the_help_imports_nothing_heavy(site: Site) -> None:
-    told = site.python(
-        """
-        import sys
-        from rrq.cli.main import run
-
-        code = run(["--help"])
-        heavy = {"redis", "pydantic", "msgspec", "croniter", "rich"}
-        print(code, sorted(heavy & set(sys.modules)))
-        """,
-        cold=True,
-    )
-
-    assert "Usage: rrq [OPTIONS] COMMAND [ARGS]..." in told
-    assert told.splitlines()[-1] == "0 []"
-
-
 def test_a_plugins_commands_stand_under_a_heading_of_their_own(site: Site) -> None:
     site.install("rrq-goose", NOISY)
 
