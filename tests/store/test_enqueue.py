@@ -196,6 +196,36 @@ async def test_a_name_that_is_taken_by_no_hash_refuses_the_whole_call(driver: Dr
     assert await driver.all_keys() == {driver.keys.job("a")}
 
 
+async def test_a_queue_whose_key_is_taken_by_another_type_leaves_no_hash(driver: Driver) -> None:
+    await driver.redis.set(driver.keys.queue("default"), "no queue")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await driver.store.jobs.enqueue([new_job() for _ in range(3)])
+    assert await driver.all_keys() == {driver.keys.queue("default")}
+
+
+async def test_a_call_that_is_sent_again_makes_its_jobs_once(driver: Driver) -> None:
+    jobs = [new_job(queue=queue) for queue in ("a", "b", "a")]
+    first = await driver.store.jobs.enqueue(jobs)
+    await driver.claim(queues=["a"], room=1)
+    again = await driver.store.jobs.enqueue([*jobs, new_job(queue="b")])
+    assert [answer.job_id for answer in again[:3]] == [answer.job_id for answer in first]
+    assert await driver.waiting("a") == [jobs[2].job_id]
+    assert await driver.waiting("b") == [jobs[1].job_id, again[3].job_id]
+
+
+async def test_an_id_that_is_given_twice_in_one_call_is_one_job(driver: Driver) -> None:
+    job = new_job()
+    answers = await driver.store.jobs.enqueue([job, new_job(), job])
+    assert answers[2].job_id == job.job_id
+    assert len(await driver.waiting()) == 2
+
+
+async def test_more_jobs_than_fit_in_one_command_are_one_call_all_the_same(driver: Driver) -> None:
+    jobs = [new_job() for _ in range(4100)]
+    await driver.store.jobs.enqueue(jobs)
+    assert await driver.waiting() == [job.job_id for job in jobs]
+
+
 async def test_jobs_of_one_call_keep_their_order_and_are_due_at_once(driver: Driver) -> None:
     jobs = [new_job() for _ in range(500)]
     await driver.store.jobs.enqueue(jobs)

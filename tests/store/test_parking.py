@@ -117,6 +117,16 @@ async def test_a_deferred_job_that_is_due_before_all_others_wakes_a_parked_worke
     assert called.next_due_ms == await driver.due_ms("sooner")
 
 
+async def test_deferred_jobs_of_one_call_wake_one_worker_if_one_of_them_is_the_next(
+    driver: Driver,
+) -> None:
+    await _park(driver, "w1", "w2", "w3")
+    await driver.store.jobs.enqueue([new_job(delay_ms=60_000), new_job(delay_ms=50_000)])
+    assert sorted(await _mail(driver, "w1", "w2", "w3")) == [[], [], ["wake"]]
+    await driver.store.jobs.enqueue([new_job(delay_ms=60_000), new_job(delay_ms=70_000)])
+    assert await _mail(driver, "w1", "w2", "w3") == [[], [], []]
+
+
 async def test_a_worker_that_parked_and_died_is_passed_over_once_its_entry_has_expired(
     driver: Driver,
 ) -> None:

@@ -3,6 +3,24 @@
 
 local default_dlq = ARGV[1]
 
+-- An id that was made for this call exists only if this call was already carried out; an id that
+-- the caller chose says so by the nonce.
+local function was_carried_out(job)
+  if job.nonce == '' then return redis.call('EXISTS', job_key(job.id)) == 1 end
+  return redis.call('HGET', job_key(job.id), 'enqueue_nonce') == job.nonce
+end
+
+local function queue_of(id)
+  local name = redis.call('HGET', job_key(id), 'queue_name')
+  return name and bare(name, queue_root)
+end
+
+local function repeated(id)
+  local queue = queue_of(id)
+  local due = queue and redis.call('ZSCORE', queue_root .. queue, id)
+  return {'repeated', id, due or score(now)}
+end
+
 local function lock_key(job) return root .. 'lock:unique:' .. job.unique_key end
 
 local function is_running(id) return redis.call('ZSCORE', leases, id) end
@@ -43,8 +61,8 @@ local function clear(job, id)
   end
   redis.call('DEL', key)
   if old[5] then
-    job.fields[#job.fields + 1] = 'waited'
-    job.fields[#job.fields + 1] = old[5]
+    job.fields[job.count + 1], job.fields[job.count + 2] = 'waited', old[5]
+    job.count = job.count + 2
   end
 end
 

@@ -5,6 +5,9 @@
 --   on_conflict (skip|raise|defer|replace), nonce ('' when the id was generated for this call),
 --   count of fields, then that many pairs of field and value
 
+-- How many names and values `write_hash` adds to the hash of a plain job.
+local ADDED = 12
+
 -- Read a job's description; returns it and the index behind it. `place` is its place among the
 -- jobs of one call, from 0: they keep their order, and stay ahead of the next call's, for each
 -- takes longer to write than the microsecond that it is due after the one before.
@@ -20,26 +23,9 @@ local function read_job(index, place)
     id = ARGV[index], queue = ARGV[index + 1], due = due_time(timing_ms),
     unique_key = ARGV[index + 4], unique_ttl_ms = tonumber(ARGV[index + 5]),
     on_conflict = ARGV[index + 6], nonce = ARGV[index + 7], function_name = function_name,
-    fields = {unpack(ARGV, first, first + count - 1)},
+    -- With room for what `write_hash` adds: a table that has to grow costs more than all of that.
+    fields = {unpack(ARGV, first, first + count - 1 + ADDED)}, count = count,
   }, first + count
-end
-
--- An id that was made for this call exists only if this call was already carried out; an id that
--- the caller chose says so by the nonce.
-local function was_carried_out(job)
-  if job.nonce == '' then return redis.call('EXISTS', job_key(job.id)) == 1 end
-  return redis.call('HGET', job_key(job.id), 'enqueue_nonce') == job.nonce
-end
-
-local function queue_of(id)
-  local name = redis.call('HGET', job_key(id), 'queue_name')
-  return name and bare(name, queue_root)
-end
-
-local function repeated(id)
-  local queue = queue_of(id)
-  local due = queue and redis.call('ZSCORE', queue_root .. queue, id)
-  return {'repeated', id, due or score(now)}
 end
 
 local known_queues = {}
@@ -50,9 +36,8 @@ local function make_known(queue)
   known_queues[queue] = true
 end
 
-local function write(job)
-  local fields = job.fields
-  local n = #fields
+local function write_hash(job)
+  local fields, n = job.fields, job.count
   if job.unique_key ~= '' then
     fields[n + 1], fields[n + 2] = 'job_unique_key', job.unique_key
     n = n + 2
@@ -68,7 +53,11 @@ local function write(job)
   fields[n + 7], fields[n + 8] = 'status', 'PENDING'
   fields[n + 9], fields[n + 10] = 'current_retries', '0'
   fields[n + 11], fields[n + 12] = 'result', 'null'
-  redis.call('HSET', job_key(job.id), unpack(fields))
+  redis.call('HSET', job_key(job.id), unpack(fields, 1, n + ADDED))
+end
+
+local function write(job)
+  write_hash(job)
   make_known(job.queue)
   put_in_queue(job.queue, job.id, job.due)
   tally(job.queue, job.function_name, 'enqueued')

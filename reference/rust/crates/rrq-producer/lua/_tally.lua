@@ -82,9 +82,9 @@ local function account_of(kind, name)
     bucket = minute_root .. kind .. ':' .. name}
 end
 
--- Where a name is counted that this minute has not met with this event. Beyond MAX_NAMES, new ones
--- share one tally. A name that nobody used for as long as totals are kept gives its place up.
-local function looked_up(kind, name)
+-- Where a name is counted that this minute has not met with this event: under its own name, or, beyond
+-- MAX_NAMES, with others. A name that nobody used for as long as totals are kept gives its place up.
+local function entered(kind, name)
   local names = root .. 'stats:' .. kind .. 's'
   local last = redis.pcall('ZSCORE', names, name)
   if not last and name ~= OTHERS then
@@ -99,21 +99,13 @@ local function looked_up(kind, name)
     end
   end
   local account = account_of(kind, name)
-  account.is_new_minute = type(last) ~= 'string' or tonumber(last) < minute
-  return account
-end
-
-local function open_minute(kind, account)
-  account.is_new_minute = false
-  local names = root .. 'stats:' .. kind .. 's'
-  redis.pcall('ZADD', names, minute, account.name)
+  if type(last) == 'string' and tonumber(last) >= minute then return account end
+  account.is_new_minute = true
+  redis.pcall('ZADD', names, minute, name)
   redis.pcall('EXPIRE', names, TOTAL_KEPT_SECONDS)
-  redis.pcall('EXPIRE', account.total, TOTAL_KEPT_SECONDS)
-  redis.pcall('EXPIRE', account.bucket, MINUTE_KEPT_SECONDS)
   -- A plain producer, which writes a hash and a sorted set, does not tell of its queue.
-  if kind == 'queue' and account.name ~= OTHERS then
-    redis.pcall('SADD', root .. 'queues', account.name)
-  end
+  if kind == 'queue' and name ~= OTHERS then redis.pcall('SADD', root .. 'queues', name) end
+  return account
 end
 
 local accounts = {queue = {}, ['function'] = {}}
@@ -127,7 +119,7 @@ local function write_tally(kind, name, one)
     -- Almost always this minute has met this event before, and nothing has to be looked up.
     if type(sum) ~= 'number' or sum <= count then
       if sum == count then redis.pcall('HDEL', account.bucket, counted) end
-      account, counted = looked_up(kind, name), nil
+      account, counted = entered(kind, name), nil
     end
     accounts[kind][name] = account
   end
@@ -141,7 +133,11 @@ local function write_tally(kind, name, one)
       redis.pcall('HINCRBY', account.bucket, what .. ':' .. n, count)
     end
   end
-  if account.is_new_minute then open_minute(kind, account) end
+  if account.is_new_minute then
+    account.is_new_minute = false
+    redis.pcall('EXPIRE', account.total, TOTAL_KEPT_SECONDS)
+    redis.pcall('EXPIRE', account.bucket, MINUTE_KEPT_SECONDS)
+  end
 end
 
 local function write_tallies()
