@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -64,7 +65,7 @@ def runs_alone(lost_count: float, max_lost: int) -> bool:
 
 
 def claims_from_reply(
-    jobs: list[Any], first_token: int, claimed_ms: float, started: str, limits: Limits
+    jobs: Iterable[Any], first_token: int, claimed_ms: float, started: str, limits: Limits
 ) -> list[Claim]:
     """The jobs of the claim step's answer (see `lua/claim.lua`)."""
     claims: list[Claim] = []

@@ -175,11 +175,13 @@ class Leases:
         now_ms, next_due_ms, jobs, dropped, turned_away, started, first_token = answer
         claimed_ms = float(now_ms)
         return Claimed(
-            claims=claims_from_reply(jobs, first_token, claimed_ms, started.decode(), self._limits),
+            claims=claims_from_reply(
+                jobs or (), first_token, claimed_ms, started.decode(), self._limits
+            ),
             now_ms=claimed_ms,
             next_due_ms=float(next_due_ms) if next_due_ms else None,
-            dropped=[job_id.decode(errors="replace") for job_id in dropped],
-            turned_away=[TurnedAway(*texts(job)) for job in turned_away],
+            dropped=[job_id.decode(errors="replace") for job_id in dropped or ()],
+            turned_away=[TurnedAway(*texts(job)) for job in turned_away or ()],
         )
 
     async def settle(self, verdicts: Sequence[Verdict]) -> list[SettleAnswer]:
@@ -196,7 +198,8 @@ class Leases:
             arguments += (queue, function_name, len(places))
             for place in places:
                 verdict = verdicts[place]
-                arguments += (verdict.job_id, verdict.token, _said(verdict), verdict.run_ms)
+                run_us = round(verdict.run_ms * 1000)
+                arguments += (verdict.job_id, verdict.token, _said(verdict), run_us)
         for place in others:
             verdict = verdicts[place]
             arguments += (
@@ -207,7 +210,7 @@ class Leases:
                 _said(verdict),
                 verdict.number,
                 verdict.attempt,
-                verdict.run_ms,
+                round(verdict.run_ms * 1000),
             )
         replies = await self._steps.call("settle", *arguments)
         in_order = [place for places in (*plain.values(), others) for place in places]

@@ -27,9 +27,11 @@ local LAST_MS = 253402300799999
 
 -- The milliseconds and microseconds of a time as texts: most times that a step writes are of the
 -- same millisecond.
-local whole_ms, whole_text, micros_text
+local apart, whole_ms, whole_text, micros_text
 
 local function take_apart(ms)
+  if ms == apart then return end
+  apart = ms
   -- Split before rounding: microseconds since the epoch are too many digits for a double.
   local whole = ms - ms % 1
   local micros = (ms - whole) * 1000 + 0.5

@@ -3,7 +3,7 @@
 -- jobs, and what costs most for each is done for all of a step together. A step that uses this has
 -- the default result TTL in ARGV[2], and from ARGV[6] on: count of groups of plain successes, and for
 -- each its queue (bare), its function, how many, and four for each of them: id, token, result (JSON),
--- run_ms (how long it ran; 0 if it never began). What stands behind them begins at `next_verdict`.
+-- run_us (how long it ran, in whole microseconds; 0 if it never began). What stands behind them begins at `next_verdict`.
 
 local default_result_ttl = ARGV[2]
 
@@ -50,7 +50,7 @@ end
 -- Apply one; `counted` and `ended` are where its function is counted, and its end remembered.
 local call, try, finished = redis.call, redis.pcall, iso(now)
 
-local function succeed(id, token, result, run_ms, counted, ended)
+local function succeed(id, token, result, run_us, counted, ended)
   local key = job_root .. id
   local f = try('HMGET', key, 'lease_token', 'result_ttl_seconds', 'waited', 'last_error',
     'progress', 'cancel_requested')
@@ -68,7 +68,7 @@ local function succeed(id, token, result, run_ms, counted, ended)
   let_expire(key, ttl_seconds)
   note_end(ended, id, ttl_seconds)
   note_event(counted, 'completed')
-  if run_ms > 0 then note_time(counted, 'run', run_ms) end
+  if run_us > 0 then note_time(counted, 'run', run_us / 1000) end
   return 'complete'
 end
 

@@ -18,7 +18,8 @@
 --          one with the next;
 --          `next_due_ms` is when the first job that is still waiting becomes due; `dropped`
 --          holds ids that are no jobs; `turned_away` {executor, queue, id, due_ms} of jobs that
---          wait for a full executor, a little later in their queue, where they hide no other.
+--          wait for a full executor, a little later in their queue, where they hide no other;
+--          of the lists, nil stands for an empty one.
 -- Invariant: an id leaves its queue and enters the lease set in this one step, with a token
 --          that is greater than every earlier one. Both happen for all together, at the end: if
 --          one of them meets an error, all still wait.
@@ -74,8 +75,7 @@ local UNBORN_KEPT_MS = 60000
 local MAX_LOOKS = 10
 local IDS_A_LOOK = 100
 
-local started = iso(now)
-local expiry = score(now + lease_ms)
+local now_score, started, expiry = score(now), iso(now), score(now + lease_ms)
 local jobs, dropped, leased, turned_away = {}, {}, {}, {}
 local count, ids, claimed, claimed_here = 0, {}, {}, {}
 local first_token
@@ -214,7 +214,7 @@ for _, entry in ipairs(queues) do
   local of_queue, first = {entry.name}, count + 1
   -- Every id that is read leaves the due part of its queue, or is passed over at the next look.
   while count < room and bytes_left >= 0 and looks < MAX_LOOKS do
-    local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', score(now),
+    local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', now_score,
       'WITHSCORES', 'LIMIT', passed, executors and IDS_A_LOOK or room - count)
     if #due == 0 then break end
     for i = 1, #due, 2 do
@@ -260,4 +260,7 @@ for _, entry in ipairs(queues) do
     if head[2] and tonumber(head[2]) <= now then wake(entry.name) end
   end
 end
-return {score(now), next_due, jobs, dropped, turned_away, started, first_token or 0}
+
+local function unless_empty(list) return #list > 0 and list end
+return {now_score, next_due, unless_empty(jobs), unless_empty(dropped), unless_empty(turned_away),
+  started, first_token or 0}

@@ -4,8 +4,8 @@
 -- KEYS[1]  the root
 -- ARGV     default DLQ, default result TTL in seconds, DLQ TTL in seconds, max_lost,
 --          unique_ttl_ms; plain successes as `_succeed.lua` describes them; then eight for each
---          other verdict: id, token, kind, queue (bare), text, number, attempt (JSON or ''), run_ms
---          (how long it ran; 0 if it never began)
+--          other verdict: id, token, kind, queue (bare), text, number, attempt (JSON or ''), run_us
+--          (how long it ran, in whole microseconds; 0 if it never began)
 --            complete  text is the result (JSON)
 --            retry     text is the error, number the delay in ms
 --            fail      text is the error: to the dead letter queue
@@ -27,7 +27,7 @@ local finished = iso(now)
 -- Of these the run time is counted: the handler came to its end, or its time was over.
 local TIMED = {complete = true, retry = true, fail = true}
 
-local function settle(id, token, kind, queue, text, number, attempt, run_ms)
+local function settle(id, token, kind, queue, text, number, attempt, run_us)
   local key = job_key(id)
   local f = job_fields(id, 'lease_token', 'settled_token', 'job_unique_key',
     'result_ttl_seconds', 'current_retries', 'waited', 'cancel_requested', 'dlq_name', 'lost_count',
@@ -37,8 +37,10 @@ local function settle(id, token, kind, queue, text, number, attempt, run_ms)
   local job = {id = id, queue = queue, function_name = function_name, unique_key = f[3],
     result_ttl = f[4], current_retries = f[5], waited = f[6], cancel_requested = f[7], dlq = f[8],
     lost_count = f[9]}
-  run_ms = tonumber(run_ms)
-  if run_ms > 0 and TIMED[kind] then note_time(tally_of(queue, function_name), 'run', run_ms) end
+  run_us = tonumber(run_us)
+  if run_us > 0 and TIMED[kind] then
+    note_time(tally_of(queue, function_name), 'run', run_us / 1000)
+  end
 
   if kind == 'complete' then
     if (f[5] and f[5] ~= '0') or f[9] then remember_attempt(id, attempt) end
