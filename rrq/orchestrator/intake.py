@@ -29,6 +29,10 @@ from rrq.store.verdict import Verdict
 from rrq.store.workers import MailReader
 
 MAX_CLAIM_JOBS = 100
+FEW_CLAIMS = 4
+"""So many go to their executors before the next claim is prepared, which takes as long as they do.
+Of more the first would gain little, and Redis would have nothing to do meanwhile."""
+
 PARK_SECONDS = 10.0
 """How long Redis takes a parked worker for alive; it parks again after half of it."""
 
@@ -148,6 +152,8 @@ class Intake:
             failures = 0
             parked = None
             if claimed.claims:
+                if len(claimed.claims) <= FEW_CLAIMS:
+                    await _others_first()
                 continue
             if (
                 self._burst
@@ -270,6 +276,13 @@ class Intake:
 def _some_are_due(claimed: Claimed, within_ms: float = 0.0) -> bool:
     # A job that found its executor full is not due for a moment, but a burst is not over.
     return claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms + within_ms
+
+
+async def _others_first() -> None:
+    """Let what was begun go on: in the first turn of the loop jobs start, in the second one their
+    requests are written."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

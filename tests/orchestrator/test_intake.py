@@ -177,3 +177,50 @@ async def test_a_claim_that_was_sent_ahead_and_lost_is_sent_again(idle: IdleWork
             await idle.driver.enqueue(job_id)
             await eventually(lambda job_id=job_id: job_id in idle.dispatch.held, what="the job")
             await idle.end(job_id)
+
+
+@pytest.mark.parametrize(("jobs", "start_first"), [(1, True), (20, False)])
+async def test_a_few_jobs_go_to_their_executors_before_the_next_claim_is_sent_and_many_do_not(
+    jobs: int, start_first: bool, settings: RRQSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = Driver(settings)
+    for number in range(jobs):
+        await driver.enqueue(str(number))
+    steps: list[str] = []
+
+    class Starting(AnyJobs):
+        """Starts jobs in the next turn of the loop, and has their requests written in that after
+        it, as tasks and pipes do."""
+
+        def room(self) -> int:
+            return jobs + 1
+
+        def claimed(self, claimed: Claimed, rooms: Rooms) -> None:
+            super().claimed(claimed, rooms)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, steps.append, "written")
+
+    intake = Intake(
+        worker_id=WORKER,
+        queues=["default"],
+        store=driver.store,
+        link=RedisLink(settings.redis_dsn, driver.store.aclose),
+        dispatch=cast("Dispatch", Starting()),
+        settle=lambda _: None,
+        is_behind=lambda: False,
+        poll_seconds=5.0,
+    )
+    ask = Leases.claim
+
+    async def noted(leases: Leases, *arguments: Any, **more: Any) -> Claimed:
+        steps.append("claim")
+        return await ask(leases, *arguments, **more)
+
+    monkeypatch.setattr(Leases, "claim", noted)
+    claiming = asyncio.create_task(intake.run())
+    await eventually(lambda: len(steps) >= 3, what="the second claim")
+    expected = ["claim", "written", "claim"] if start_first else ["claim", "claim", "written"]
+    assert steps[:3] == expected
+    intake.stop()
+    await claiming
+    await driver.store.aclose()
