@@ -165,6 +165,7 @@ async def ceiling_jobs_per_second(rig: Rig, jobs: int) -> float:
                     kind="complete",
                     queue=claim.queue,
                     text="null",
+                    function_name=claim.function_name if claim.is_plain else None,
                 )
                 for claim in claimed.claims
             ]

@@ -19,14 +19,13 @@ import os
 import resource
 import secrets
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rig import Rig, rig
+from telemetry_sink import collector
 from telemetry_stages import cost_without, costs
 
 from rrq import JobRequest
@@ -206,20 +205,6 @@ def environment(variables: dict[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(kept)
-
-
-@contextmanager
-def collector() -> Iterator[str]:
-    """The address of a process that takes OTLP over HTTP and throws it away."""
-    process = subprocess.Popen(
-        [sys.executable, str(HERE / "telemetry_sink.py")], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -26,10 +26,9 @@ from rrq.settings import RRQSettings
 from rrq.store.claim import Claim
 from rrq.store.verdict import Verdict
 from rrq.telemetry import FanOut
-from rrq.telemetry.relay import Relay
 
 JOBS = 1_000
-"""In a round: fewer than a batch of spans, so that each is encoded when it is looked at."""
+"""In a round: fewer than a batch of spans, so that each is sent when it is looked at."""
 
 ROUNDS = 31
 
@@ -80,10 +79,7 @@ def repeat(call: Callable[[], None]) -> None:
 
 
 def of_worker(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
-    worker = WorkerTelemetry(fan_out, "rrq_worker_1")
-    relays = [(member, ByHand(member)) for member, _ in worker.relays]
-    worker.relays = list(relays)
-    jobs = JobTelemetry(worker, "rrq_worker_1")
+    jobs = JobTelemetry(WorkerTelemetry(fan_out, "rrq_worker_1"), "rrq_worker_1")
     claims = [claim(number) for number in range(JOBS)]
     verdict = Verdict(job_id="", token=1, kind="complete", queue="default")
     outcome = ExecutionOutcome(job_id="", status="success")
@@ -95,20 +91,10 @@ def of_worker(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
             jobs.ended(run, verdict, None, outcome, 0.001)
             jobs.settled(run, "complete")
 
-    def thread() -> None:
-        for _, relay in relays:
-            relay._bring()
-
     def send() -> None:
         traces.force_flush()
 
-    return stages(
-        {
-            "worker: event loop": loop,
-            "worker: thread of the backend": thread,
-            "worker: encoding and sending": send,
-        }
-    )
+    return stages({"worker: event loop": loop, "worker: sending": send})
 
 
 def of_executor(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
@@ -124,14 +110,7 @@ def of_executor(fan_out: FanOut, traces: TracerProvider) -> dict[str, float]:
     def send() -> None:
         traces.force_flush()
 
-    return stages({"executor: event loop": run, "executor: encoding and sending": send})
-
-
-class ByHand(Relay):
-    """A relay that begins no thread."""
-
-    def _start(self) -> None:
-        pass
+    return stages({"executor: event loop": run, "executor: sending": send})
 
 
 def stages(calls: dict[str, Callable[[], None]]) -> dict[str, float]:
@@ -214,7 +193,7 @@ def exporting(endpoint: str) -> Iterator[tuple[FanOut, TracerProvider]]:
 
 
 if __name__ == "__main__":
-    from telemetry_cost import collector
+    from telemetry_sink import collector
 
     with collector() as address:
         found = costs(address)
