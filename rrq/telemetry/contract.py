@@ -54,8 +54,8 @@ class Telemetry:
             for a thread that sends it. Then the worker's event loop calls it, which spares what
             it costs to hand every attempt to another thread; it is never dropped before.
         is_idle: whether there is nothing to do, as while the application has not configured its
-            SDK; asked before each `enqueue` and `execution`, so that the caller need not do
-            anything either.
+            SDK; asked before each `enqueue` and `execution`, until it is not so for once, so that
+            the caller need not do anything either.
     """
 
     name: str = ""

@@ -54,8 +54,10 @@ class Member:
         return until > 0 and time.monotonic() < until
 
     def is_idle(self) -> bool:
-        """Whether the backend has nothing to do."""
-        return self._may_be_idle and bool(self.quick(_is_idle, self.backend))
+        """Whether the backend has nothing to do; once it has, it is not asked again."""
+        if self._may_be_idle:
+            self._may_be_idle = bool(self.quick(_is_idle, self.backend))
+        return self._may_be_idle
 
     def guarded(self, call: Callable[..., T], *arguments: Any) -> T | None:
         """The answer of a call that may take its time, or None if it raised."""

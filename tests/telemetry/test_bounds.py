@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import pytest
 
@@ -221,3 +222,16 @@ def test_an_idle_backend_makes_a_producer_do_nothing(settings: RRQSettings) -> N
     assert active is not None
     with active.execution(REQUEST):
         pass
+
+
+def test_a_backend_is_asked_whether_it_is_idle_until_it_is_not(settings: RRQSettings) -> None:
+    class Waking(Recording):
+        answers: ClassVar[list[bool]] = [True, True, False]
+
+        @property
+        def is_idle(self) -> bool:
+            return self.answers.pop(0)
+
+    telemetry.configure(Waking("x"))
+    found = [telemetry.producer_telemetry(settings) is not None for _ in range(5)]
+    assert found == [False, False, True, True, True]
