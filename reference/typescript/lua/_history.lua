@@ -68,13 +68,13 @@ local function stretch_of(status, queue, function_name)
   return status .. ':' .. #queue .. ':' .. queue .. ':' .. function_name
 end
 
-local function note_minute(key, member)
-  redis.pcall('ZADD', key, minute, member)
-  redis.pcall('EXPIRE', key, HISTORY_KEPT_SECONDS + 3600)
-end
+-- The stretch that this minute's first ends belong to: beyond MAX_STRETCHES, new ones share one.
+local function entered_stretch(status, queue, function_name)
+  local function note_minute(key, member)
+    redis.pcall('ZADD', key, minute, member)
+    redis.pcall('EXPIRE', key, HISTORY_KEPT_SECONDS + 3600)
+  end
 
--- The stretch that this minute's ends belong to: beyond MAX_STRETCHES, new ones share one.
-local function current_stretch(status, queue, function_name)
   local stretches, stretch = root .. 'history', stretch_of(status, queue, function_name)
   local last = redis.pcall('ZSCORE', stretches, stretch)
   if type(last) == 'string' and tonumber(last) >= minute then return stretch end
@@ -91,11 +91,16 @@ local function current_stretch(status, queue, function_name)
 end
 
 local function write_ends(status, queue, function_name, ends)
-  local stretch =
-    current_stretch(status, accounts.queue[queue].name, accounts['function'][function_name].name)
-  local key = root .. 'history:ended:' .. minute .. ':' .. stretch
-  redis.pcall('RPUSH', key, unpack(ends))
+  local minute_lists = root .. 'history:ended:' .. minute .. ':'
+  queue, function_name = accounts.queue[queue].name, accounts['function'][function_name].name
+  local key = minute_lists .. stretch_of(status, queue, function_name)
   local kept_ms = redis.pcall('PTTL', key)
+  -- Where a list is, its stretch has its place.
+  if type(kept_ms) ~= 'number' or kept_ms < 0 then
+    key = minute_lists .. entered_stretch(status, queue, function_name)
+    kept_ms = redis.pcall('PTTL', key)
+  end
+  redis.pcall('RPUSH', key, unpack(ends))
   if type(kept_ms) == 'number' and kept_ms < ends.ttl_seconds * 1000 then
     redis.pcall('EXPIRE', key, ends.ttl_seconds + 60)
   end

@@ -10,8 +10,10 @@ local default_result_ttl = ARGV[2]
 -- For fewer jobs than these it does not pay to look up their leases together.
 local FEW = 3
 
--- Which jobs have a lease, if they were looked up together, and those whose lease ends together.
-local standing, leaving = nil, {}
+-- Which jobs have a lease, if they were looked up together, and those whose lease ends together. The
+-- first of them all ends at once: a server that is out of memory refuses HSET, but not to a script
+-- that has begun to write.
+local standing, leaving, has_begun = nil, {}, false
 
 local function look_up_leases(ids)
   if #ids < FEW then return end
@@ -19,14 +21,12 @@ local function look_up_leases(ids)
   if expiries.err then return end -- rules of access from before it was used here
   standing = {}
   for i, id in ipairs(ids) do standing[id] = expiries[i] end
-  -- A server that is out of memory refuses HSET, but not to a script that has begun to write. (No
-  -- job's id is empty.)
-  redis.call('ZREM', leases, '')
 end
 
 -- End a lease before anything is written; false if there was none.
 local function end_lease(id)
   if standing then standing[id] = false end
+  has_begun = true
   return redis.call('ZREM', leases, id) == 1
 end
 
@@ -56,7 +56,7 @@ local function succeed(id, token, result, run_us, counted, ended)
     'progress', 'cancel_requested')
   if f[1] ~= token then return refused(id, token) end
   local waited = f[3]
-  local end_it = standing and not waited and end_lease_later or end_lease
+  local end_it = standing and has_begun and not waited and end_lease_later or end_lease
   if not end_it(id) then return refused(id, token) end
   call('HSET', key, 'status', 'COMPLETED', 'result', result, 'completion_time', finished,
     'settled_token', token)
