@@ -41,7 +41,7 @@ def claim_standard_streams() -> tuple[int, int]:
     os.close(nothing)
     os.dup2(2, 1)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+        sys.stdout = _line_by_line(sys.stdout)
 
     def leave_to_the_parent() -> None:
         os.close(requests_fd)
@@ -49,6 +49,15 @@ def claim_standard_streams() -> tuple[int, int]:
 
     os.register_at_fork(after_in_child=leave_to_the_parent)
     return requests_fd, outcomes_fd
+
+
+def _line_by_line(stream: TextIOWrapper) -> TextIOWrapper:
+    """What `print` is to write to, now that its descriptor is another."""
+    if stream.seekable():
+        # It was a file, and would ask in vain where in the file it is.
+        return open(1, "w", 1, stream.encoding, "backslashreplace", closefd=False)
+    stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    return stream
 
 
 class LineReader:

@@ -41,6 +41,27 @@ def test_it_answers_requests_on_stdin(command: list[str]) -> None:
     assert ended.returncode == 0
 
 
+def test_its_stdout_may_be_a_file(tmp_path: Path) -> None:
+    context = {"job_id": "a", "attempt": 1, "enqueue_time": "2026-01-01T12:00:00Z"}
+    request = {"job_id": "a", "function_name": "make_noise"}
+    line = json.dumps({**request, "context": {**context, "queue_name": "q"}})
+    with (tmp_path / "outcomes").open("w") as outcomes:
+        ended = subprocess.run(
+            [str(SCRIPTS / "rrq-executor"), "--settings", "handlers.settings"],
+            input=line,
+            stdout=outcomes,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parent,
+            timeout=30,
+            check=True,
+        )
+    assert json.loads((tmp_path / "outcomes").read_text())["status"] == "success"
+    for words in ("from print", "to __stdout__", "from os.write", "from a shell"):
+        assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_executor_whose_handlers_need_no_redis_does_not_import_it() -> None:
     context = {"job_id": "a", "attempt": 1, "enqueue_time": "2026-01-01T12:00:00Z"}
     request = {"job_id": "a", "function_name": "which_are_imported", "args": ["redis", "msgspec"]}
