@@ -18,6 +18,7 @@ from rrq.telemetry import (
     Telemetry,
     WorkerGauges,
 )
+from rrq_otel.later import Later
 from rrq_otel.metrics import Metrics
 from rrq_otel.tracing import Tracing, scope
 
@@ -56,6 +57,7 @@ class OTelTelemetry(Telemetry):
         self.service_name = service_name
         self._tracing = Tracing(own.traces) if own else Tracing()
         self._metrics = Metrics(own.metrics if own else None)
+        self._attempts = Later(self._make_span, self._metrics.attempt)
         self._job_spans: JobSpans | None = None
         self._execution_spans: ExecutionSpans | None = None
 
@@ -85,10 +87,7 @@ class OTelTelemetry(Telemetry):
 
     def attempt(self, attempt: Attempt) -> None:
         """The span `rrq.job`, and its figures."""
-        spans = self._spans_of_jobs()
-        if spans:
-            spans.record(attempt)
-        self._metrics.attempt(attempt)
+        self._attempts.put(attempt)
 
     def heartbeat(self, gauges: WorkerGauges) -> None:
         """The worker's gauges."""
@@ -118,6 +117,7 @@ class OTelTelemetry(Telemetry):
 
     def flush(self, timeout_seconds: float) -> None:
         """Send what is held: of the providers set up here, or of the application's."""
+        self._attempts.do()
         if self._own is not None:
             self._own.flush(timeout_seconds)
             return
@@ -126,6 +126,11 @@ class OTelTelemetry(Telemetry):
         provider: Any = application_provider()
         if hasattr(provider, "force_flush"):
             provider.force_flush(int(timeout_seconds * 1000))
+
+    def _make_span(self, attempt: Attempt) -> None:
+        spans = self._spans_of_jobs()
+        if spans:
+            spans.record(attempt)
 
     def _spans_of_executions(self) -> ExecutionSpans | None:
         tracer = self._tracing.tracer()

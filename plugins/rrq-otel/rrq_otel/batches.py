@@ -18,6 +18,8 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach,
 from opentelemetry.sdk.trace import SpanProcessor
 
 from rrq.telemetry.complaints import EVERY_SECONDS
+from rrq_otel import wire
+from rrq_otel.later import Later
 from rrq_otel.request import WrittenSpans
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+    from rrq_otel.lean_span import LeanSpan
 
 logger = logging.getLogger("rrq.telemetry")
 
@@ -70,6 +74,7 @@ class SpanBatches(SpanProcessor):
         """In a child of this process too: what waits is the parent's, and so is its thread."""
         self._written: list[bytes] = []
         self._spans: list[ReadableSpan] = []
+        self._ended: Later[LeanSpan] = Later(self._write)
         self._dropped = 0
         self._wake = threading.Event()
         self._sending = threading.Lock()
@@ -82,6 +87,10 @@ class SpanBatches(SpanProcessor):
         waiting.append(written)
         if len(waiting) >= self._batch_spans or self._thread is None:
             self._on_many(waiting)
+
+    def write_later(self, span: LeanSpan) -> None:
+        """Take a span of RRQ's that has ended, is sampled, and is to be written."""
+        self._ended.put(span)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing."""
@@ -96,6 +105,7 @@ class SpanBatches(SpanProcessor):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what waits; whether that ended in time. A request under way is not cut short."""
+        self._ended.do()
         deadline = time.monotonic() + timeout_millis / 1000
         while self._written or self._spans:
             left_seconds = deadline - time.monotonic()
@@ -111,11 +121,19 @@ class SpanBatches(SpanProcessor):
         """Send what waits, as far as the collector takes it, and end the thread."""
         if self._is_shut_down:
             return
+        self._ended.do()
         self._is_shut_down = True
         self._wake.set()
         if self._thread is not None:
             self._thread.join(_SHUTDOWN_SECONDS)
         self._exporter.shutdown()
+
+    def _write(self, span: LeanSpan) -> None:
+        written = span.encoded()
+        if written is None:
+            self.on_end(span)
+        else:
+            self.take(wire.field(0x12, written))
 
     def _on_many(self, waiting: list[Any]) -> None:
         if self._is_shut_down:

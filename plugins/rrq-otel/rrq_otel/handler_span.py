@@ -65,8 +65,8 @@ class HandlerSpan(LeanSpan, Span):
             self._end_time = time.time_ns() if end_time is None else end_time
             processor = self._spans.processor
             batches = getattr(processor, "batches", None)
-            if batches is not None and (written := self.encoded()) is not None:
-                batches.take(wire.field(0x12, written))
+            if batches is not None:
+                batches.write_later(self)
             else:
                 processor.on_end(self)
 

@@ -194,8 +194,8 @@ def _joined(of_resource: ResourceMetrics, metrics: list[Metric]) -> ResourceMetr
 class _Series:
     """The values of one histogram that have the same attributes.
 
-    One thread records, which no lock stops: another that reads meanwhile may see a value's bucket
-    without its share of the sum, until it reads again.
+    One thread at a time records, and takes no lock for it: another that reads meanwhile may see a
+    value's share of the sum without its bucket, until it reads again.
     """
 
     __slots__ = ("_attributes", "_counts", "_max", "_min", "_start_ns", "_sum")

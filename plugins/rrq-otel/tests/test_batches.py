@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from rrq_otel import sdk, wire
 from rrq_otel.batches import SpanBatches
+from rrq_otel.lean_span import LeanSpan
 from rrq_otel.processing import Processors
 from rrq_otel.request import count, encoded
 from rrq_otel.tracing import scope
@@ -111,6 +113,32 @@ def test_written_spans_and_those_of_the_sdk_go_together_each_under_its_scope() -
     assert sorted(exporter.names) == ["of a handler", "rrq.executor"]
     assert exporter.scopes == {"handlers", "rrq"}
     assert len(exporter.batches) == 1
+
+
+class Named(LeanSpan):
+    """A span of which only the name is there, if anything."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def encoded(self) -> bytes | None:
+        return wire.text(0x2A, self._name)
+
+
+async def test_a_span_that_is_to_be_written_later_waits_for_the_loops_turn_or_a_flush() -> None:
+    exporter = Kept()
+    waiting = batches(exporter)
+    for name in ("a", "b"):
+        waiting.write_later(Named(name))
+    assert waiting._written == []
+    await asyncio.sleep(0)
+    assert len(waiting._written) == 2
+    waiting.write_later(Named("c"))
+    assert waiting.force_flush()
+    assert exporter.names == ["a", "b", "c"]
+    waiting.write_later(Named("d"))
+    waiting.shutdown()
+    assert exporter.names == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("kind", ["written", "of the sdk"])
