@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from rrq.protocol import NULL
+from rrq.store.lenient import number_of
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ def _claim(
         started=started,
         previous_token=int(reply[10]) if reply[10] else None,
         is_plain=failures in _NO_FAILURE and lost is None and not unique_key,
-        runs_alone=lost is not None and runs_alone(_count(lost), limits.max_lost),
+        runs_alone=lost is not None and runs_alone(number_of(lost) or 0, limits.max_lost),
         defect="; ".join(defects) or None,
     )
 
@@ -164,14 +165,6 @@ def _json(
     if b"\n" in value or b"\r" in value:
         value = value.replace(b"\n", b" ").replace(b"\r", b" ")
     return Raw(value)
-
-
-def _count(value: bytes) -> float:
-    """What the steps wrote; whatever else it is counts as none."""
-    try:
-        return float(value)
-    except ValueError:
-        return 0
 
 
 def _number(

@@ -47,9 +47,9 @@ local function refused(id, token)
   return job_fields(id, 'settled_token')[1] == token and 'repeated' or 'stale'
 end
 
--- Apply one; `counted` and `ended` are where its function is counted, and its end remembered.
 local call, try, finished = redis.call, redis.pcall, iso(now)
 
+-- Apply one; `counted` and `ended` are where its function is counted, and its end remembered.
 local function succeed(id, token, result, run_us, counted, ended)
   local key = job_root .. id
   local f = try('HMGET', key, 'lease_token', 'result_ttl_seconds', 'waited', 'last_error',
@@ -93,15 +93,18 @@ for g = 1, tonumber(ARGV[6]) do
 end
 look_up_leases(ids)
 
--- What has been settled when one of them meets an error stays so.
+-- What a step that uses this returns, when it has done all or met a problem: what has been settled
+-- by then stays so.
+local function finish(is_well, problem)
+  write_tallies()
+  write_history()
+  if not is_well then error(problem, 0) end
+  return answers
+end
+
 local is_well, problem = pcall(function()
   for _, group in ipairs(groups) do succeed_all(unpack(group)) end
 end)
 end_leases()
-if not is_well or next_verdict > #ARGV then
-  write_tallies()
-  write_history()
-  if not is_well then error(problem, 0) end
-  -- Most calls have no other verdicts: they are spared what the fragments behind this one set up.
-  return answers
-end
+-- Most calls have no other verdicts: they are spared what the fragments behind this one set up.
+if not is_well or next_verdict > #ARGV then return finish(is_well, problem) end

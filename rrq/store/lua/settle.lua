@@ -22,7 +22,6 @@ local policy = {
   dlq = ARGV[1], result_ttl = ARGV[2], dlq_ttl = tonumber(ARGV[3]), max_lost = tonumber(ARGV[4]),
 }
 unique_ttl_ms = tonumber(ARGV[5])
-local finished = iso(now)
 
 -- Of these the run time is counted: the handler came to its end, or its time was over.
 local TIMED = {complete = true, retry = true, fail = true}
@@ -82,12 +81,8 @@ local function settle(id, token, kind, queue, text, number, attempt, run_us)
   return kind
 end
 
-local is_well, problem = pcall(function()
+return finish(pcall(function()
   for i = next_verdict, #ARGV, 8 do
     answers[#answers + 1] = settle(unpack(ARGV, i, i + 7))
   end
-end)
-write_tallies()
-write_history()
-if not is_well then error(problem, 0) end
-return answers
+end))
