@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from rrq.protocol import ExecutionRequest
+from rrq.telemetry.complaints import OnceAKind, name_of
 from rrq.telemetry.contract import EnqueuedJob, RunningJob, Scalar, Telemetry
 from rrq.telemetry.headers import merged, order
 
@@ -45,7 +46,7 @@ class Member:
         self.carries = type(backend).carry is not Telemetry.carry
         self._may_be_idle = type(backend).is_idle is not Telemetry.is_idle
         self._passed_over_until = 0.0
-        self._reported: set[tuple[str, type[BaseException]]] = set()
+        self._failures = OnceAKind(self.name)
 
     @property
     def is_passed_over(self) -> bool:
@@ -64,7 +65,7 @@ class Member:
         try:
             return call(*arguments)
         except Exception as error:
-            self._report(call, error)
+            self._failures.tell(call, error)
             return None
 
     def quick(self, call: Callable[..., T], *arguments: Any) -> T | None:
@@ -73,7 +74,7 @@ class Member:
         try:
             return call(*arguments)
         except Exception as error:
-            self._report(call, error)
+            self._failures.tell(call, error)
             return None
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
@@ -81,9 +82,7 @@ class Member:
 
     def unless_passed_over(self, call: Callable[..., T], *arguments: Any) -> T | None:
         """As `quick`; None without the call while the backend is passed over."""
-        if self._passed_over_until and self.is_passed_over:
-            return None
-        return self.quick(call, *arguments)
+        return None if self.is_passed_over else self.quick(call, *arguments)
 
     def entered(
         self, method: Callable[[T], AbstractContextManager[None]], subject: T
@@ -95,7 +94,7 @@ class Member:
             manager.__enter__()
             return manager
         except Exception as error:
-            self._report(method, error)
+            self._failures.tell(method, error)
             return None
         finally:
             if time.monotonic() - began > SLOW_SECONDS:
@@ -117,15 +116,9 @@ class Member:
             "Telemetry %s took %.1f s for %s and is passed over for %.0f s; jobs go on",
             self.name,
             ended - began,
-            _name_of(call),
+            name_of(call),
             PASSED_OVER_SECONDS,
         )
-
-    def _report(self, call: Callable[..., Any], error: Exception) -> None:
-        kind = (_name_of(call), type(error))
-        if kind not in self._reported:
-            self._reported.add(kind)
-            logger.warning("Telemetry %s: %s failed, jobs go on: %.500r", self.name, kind[0], error)
 
 
 class FanOut:
@@ -250,7 +243,3 @@ class Spans(Generic[T]):
 
 def _is_idle(backend: Telemetry) -> bool:
     return backend.is_idle
-
-
-def _name_of(call: Callable[..., Any]) -> str:
-    return getattr(call, "__qualname__", None) or repr(call)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 from opentelemetry.sdk.trace import SpanProcessor
 
-from rrq.telemetry.complaints import EVERY_SECONDS
+from rrq.telemetry.complaints import Losses
 from rrq_otel import wire
 from rrq_otel.later import Later
 from rrq_otel.request import WrittenSpans
@@ -65,7 +65,6 @@ class SpanBatches(SpanProcessor):
         self._batch_spans = min(batch_spans, queue_spans)
         self._every_seconds = every_seconds
         self._is_shut_down = False
-        self._complained_at = -EVERY_SECONDS
         self._begin()
         weak_begin = weakref.WeakMethod(self._begin)
         os.register_at_fork(after_in_child=lambda: (begin := weak_begin()) and begin())
@@ -75,16 +74,16 @@ class SpanBatches(SpanProcessor):
         self._written: list[bytes] = []
         self._spans: list[ReadableSpan] = []
         self._ended: Later[LeanSpan] = Later(self._write)
-        self._dropped = 0
+        self._dropped = Losses()
         self._wake = threading.Event()
         self._sending = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def take(self, written: bytes) -> None:
-        """Take a span of RRQ's as `request.written` gives it. Quick: a list and a look at it."""
+    def take(self, encoded: bytes) -> None:
+        """Take a span of RRQ's as `wire.encoded_span` has it. Quick: a list and a look at it."""
         waiting = self._written
-        waiting.append(written)
+        waiting.append(wire.field(0x12, encoded))
         if len(waiting) >= self._batch_spans or self._thread is None:
             self._on_many(waiting)
 
@@ -129,11 +128,11 @@ class SpanBatches(SpanProcessor):
         self._exporter.shutdown()
 
     def _write(self, span: LeanSpan) -> None:
-        written = span.encoded()
-        if written is None:
+        encoded = span.encoded()
+        if encoded is None:
             self.on_end(span)
         else:
-            self.take(wire.field(0x12, written))
+            self.take(encoded)
 
     def _on_many(self, waiting: list[Any]) -> None:
         if self._is_shut_down:
@@ -143,7 +142,7 @@ class SpanBatches(SpanProcessor):
             self._start()
         if len(waiting) > self._queue_spans:
             waiting.pop()
-            self._dropped += 1
+            self._dropped.add(1)
         elif len(waiting) >= self._batch_spans and not self._wake.is_set():
             self._wake.set()
 
@@ -184,15 +183,13 @@ class SpanBatches(SpanProcessor):
             detach(token)
 
     def _complain(self) -> None:
-        if self._dropped and time.monotonic() - self._complained_at >= EVERY_SECONDS:
-            self._complained_at = time.monotonic()
+        if (dropped := self._dropped.to_tell()) is not None:
             logger.warning(
                 "OpenTelemetry: %d spans were dropped, as more than %d waited"
                 " (OTEL_BSP_MAX_QUEUE_SIZE)",
-                self._dropped,
+                dropped,
                 self._queue_spans,
             )
-            self._dropped = 0
 
 
 _SHUTDOWN_SECONDS = 30.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from rrq.telemetry.complaints import EVERY_SECONDS
+from rrq.telemetry.complaints import Losses
 from rrq_otel.request import count, encoded
 
 if TYPE_CHECKING:
@@ -150,8 +150,7 @@ class LeanHttpExporter(SpanExporter):
         self._stock = stock
         self._send = send
         self._ending = threading.Event()
-        self._complained_at = -EVERY_SECONDS
-        self._lost = 0
+        self._lost = Losses()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send a batch; it is lost if the collector does not take it within ten seconds."""
@@ -193,8 +192,6 @@ class LeanHttpExporter(SpanExporter):
         )
 
     def _complain(self, spans: int, why: str) -> None:
-        self._lost += spans
-        if time.monotonic() - self._complained_at >= EVERY_SECONDS:
-            self._complained_at = time.monotonic()
-            logger.warning("OTLP: %d spans could not be sent and are lost: %s", self._lost, why)
-            self._lost = 0
+        self._lost.add(spans)
+        if (lost := self._lost.to_tell()) is not None:
+            logger.warning("OTLP: %d spans could not be sent and are lost: %s", lost, why)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, Span
 
-from rrq_otel import semantics, wire
+from rrq_otel import semantics
 from rrq_otel.carrier import span_context
 from rrq_otel.lean_span import LeanSpan, Pattern
 
@@ -79,17 +79,14 @@ class HandlerSpan(LeanSpan, Span):
         """Only of a handler that left it alone, and ended well, nothing more is to be said."""
         if self.is_whole or self._state is not None:
             return None
-        job, above = self._job, self._above
-        pattern = self._pattern()
-        more = b""
-        if job.attributes:
-            if not pattern.takes(job.attributes):
-                return None
-            more = wire.encoded_attributes(job.attributes)
-        written = pattern.encoded(
-            self._plain(), above[36:52], self._start_time or 0, self._end_time or 0, job.job_id
+        return self._pattern().encoded(
+            self._plain(),
+            self._above[36:52],
+            self._start_time or 0,
+            self._end_time or 0,
+            self._job.job_id,
+            self._job.attributes,
         )
-        return written + more if more else written
 
     def _end_touched(self, end_time: int | None) -> None:
         with self._lock:

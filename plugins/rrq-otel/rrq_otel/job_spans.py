@@ -9,7 +9,7 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from rrq.telemetry import identity
 from rrq.telemetry.identity import is_sampled
-from rrq_otel import semantics, wire
+from rrq_otel import semantics
 from rrq_otel.carrier import carrier, span_context
 from rrq_otel.lean_span import LeanSpan, Pattern, Patterns, name_of_figure
 from rrq_otel.sampling import Sampling
@@ -79,7 +79,7 @@ class JobSpans:
         if batches is not None and state is None:
             written = self.ordinary(attempt, own, parent)
             if written is not None:
-                batches.take(wire.field(0x12, written))
+                batches.take(written)
                 return
         self._processor.on_end(JobSpan(self, attempt, own, parent, state))
 
@@ -89,24 +89,18 @@ class JobSpans:
         job, finished = attempt.started, attempt.finished
         if finished.outcome != "success" or job.previous_lease_token is not None:
             return None
-        pattern = self.pattern_of(attempt)
-        more = b""
-        if attempt.attributes:
-            if not pattern.takes(attempt.attributes):
-                return None
-            more = wire.encoded_attributes(attempt.attributes)
-        written = pattern.encoded(
+        return self.pattern_of(attempt).encoded(
             own,
             parent[36:52] if parent else "",
             job.started_ns,
             finished.ended_ns,
             job.job_id,
+            attempt.attributes,
             _DELAY,
             round(job.queue_delay_ms, 3),
             _DURATION,
             round(finished.duration_ms, 3),
         )
-        return written + more if more else written
 
     def pattern_of(self, attempt: Attempt) -> Pattern:
         """What the span has in common with others."""

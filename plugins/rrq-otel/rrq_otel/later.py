@@ -7,12 +7,11 @@ spans of twenty jobs one after the other: the processor has each time forgotten 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from threading import Lock
 from typing import Generic, TypeVar
 
-logger = logging.getLogger("rrq.telemetry")
+from rrq.telemetry.complaints import OnceAKind
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class Later(Generic[T]):
         self._steps = steps
         self._held: list[T] = []
         self._lock = Lock()
-        self._reported: set[tuple[str, type[BaseException]]] = set()
+        self._failures = OnceAKind("otel")
 
     def put(self, one: T) -> None:
         """Hold this. Quick, and raises nothing."""
@@ -51,10 +50,4 @@ class Later(Generic[T]):
                     try:
                         step(one)
                     except Exception as error:
-                        self._report(step, error)
-
-    def _report(self, step: Callable[[T], None], error: Exception) -> None:
-        kind = (step.__qualname__, type(error))
-        if kind not in self._reported:
-            self._reported.add(kind)
-            logger.warning("Telemetry otel: %s failed, jobs go on: %.500r", kind[0], error)
+                        self._failures.tell(step, error)

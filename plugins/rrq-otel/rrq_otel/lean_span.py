@@ -86,8 +86,7 @@ class Pattern:
         self._written = wire.encoded_common(name, kind, attributes)
         self._layouts: dict[int, _Layout] = {}
 
-    def takes(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether these can stand beside the pattern's: none of them replaces another."""
+    def _takes(self, attributes: Mapping[str, Any]) -> bool:
         return attributes.keys().isdisjoint(self.attributes) and self.own.isdisjoint(attributes)
 
     def encoded(
@@ -97,15 +96,20 @@ class Pattern:
         start_ns: int,
         end_ns: int,
         job_id: str,
+        attributes: Mapping[str, Any],
         *figures: bytes | float,
-    ) -> bytes:
-        """A span of this pattern, as `wire.encoded_span` would have it.
+    ) -> bytes | None:
+        """A span of this pattern, as `wire.encoded_span` would have it; None if it has attributes
+        that replace others.
 
         Args:
             own: its ids, as a `plain_traceparent`.
             parent_id: of the parent in another process, in hexadecimal; empty if there is none.
+            attributes: those that it has beside the pattern's.
             figures: `name_of_figure` of each, and the number.
         """
+        if attributes and not self._takes(attributes):
+            return None
         job = job_id.encode(errors="replace")
         place = 2 * len(job) + (parent_id != "")
         layout = self._layouts.get(place)
@@ -114,7 +118,8 @@ class Pattern:
         pack, before, between = layout
         parent = f"2208{parent_id}" if parent_id else ""
         ids = bytes.fromhex(f"0a10{own[3:35]}1208{own[36:52]}{parent}39")
-        return pack(ids, start_ns, 0x41, end_ns, before, job, between, job, *figures)
+        written = pack(ids, start_ns, 0x41, end_ns, before, job, between, job, *figures)
+        return written + wire.encoded_attributes(attributes) if attributes else written
 
     def _layout(self, size: int, has_parent: bool) -> _Layout:
         """Of the spans with or without a parent, of jobs whose id has so many bytes."""

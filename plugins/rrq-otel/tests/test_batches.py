@@ -77,7 +77,7 @@ def batches(exporter: Kept, *, every_seconds: float = NEVER_SECONDS, **limits: i
 
 def written(name: str) -> bytes:
     """A span of which only the name is there."""
-    return wire.field(0x12, wire.text(0x2A, name))
+    return wire.text(0x2A, name)
 
 
 def tracer(processor: SpanBatches) -> Any:
@@ -122,7 +122,7 @@ class Named(LeanSpan):
         self._name = name
 
     def encoded(self) -> bytes | None:
-        return wire.text(0x2A, self._name)
+        return written(self._name)
 
 
 async def test_a_span_that_is_to_be_written_later_waits_for_the_loops_turn_or_a_flush() -> None:
