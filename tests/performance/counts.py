@@ -22,6 +22,9 @@ from rrq.plugins import load_plugins
 from rrq.settings import ExecutorConfig, RRQSettings
 
 JOBS = 2_000
+RUNS = 3
+"""A busy machine makes the worker's batches smaller, which adds to what a job costs. What it costs
+at least, it costs in each run."""
 
 HANDLERS = """
 from rrq import JobRegistry, PythonExecutorSettings
@@ -51,11 +54,15 @@ TELEMETRY = ("otel", "ddtrace", "logfire", "prometheus")
 async def counts(settings: RRQSettings) -> dict[str, float]:
     """Each figure by its name in `budget.toml`, for one job."""
     async with RRQClient(settings) as client:
-        return {
-            **await _counted(client, "enqueue", JOBS // 10, lambda: _one_by_one(client)),
-            **await _counted(client, "bulk", JOBS, lambda: _in_bulk(client)),
-            **await _counted(client, "worker", JOBS, lambda: _worked(settings)),
-        }
+        one_by_one = await _counted(client, "enqueue", JOBS // 10, lambda: _one_by_one(client))
+        runs = [
+            {
+                **await _counted(client, "bulk", JOBS, lambda: _in_bulk(client)),
+                **await _counted(client, "worker", JOBS, lambda: _worked(settings)),
+            }
+            for _ in range(RUNS)
+        ]
+    return {**one_by_one, **{name: min(run[name] for run in runs) for name in runs[0]}}
 
 
 async def _one_by_one(client: RRQClient) -> None:
