@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from rrq.orchestrator.dispatch import Dispatch
 from rrq.orchestrator.lane import TURNED_AWAY_MS
 from rrq.orchestrator.redis_link import RedisLink
+from rrq.orchestrator.turns import others_first
 from rrq.store.connection import means_wait
 from rrq.store.leases import Claimed
 from rrq.store.line import Line
@@ -153,7 +154,8 @@ class Intake:
             parked = None
             if claimed.claims:
                 if len(claimed.claims) <= FEW_CLAIMS:
-                    await _others_first()
+                    # In the next turn the jobs start, and then their requests are written.
+                    await others_first(2)
                 continue
             if (
                 self._burst
@@ -276,13 +278,6 @@ class Intake:
 def _some_are_due(claimed: Claimed, within_ms: float = 0.0) -> bool:
     # A job that found its executor full is not due for a moment, but a burst is not over.
     return claimed.next_due_ms is not None and claimed.next_due_ms <= claimed.now_ms + within_ms
-
-
-async def _others_first() -> None:
-    """Let what was begun go on: in the first turn of the loop jobs start, in the second one their
-    requests are written."""
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

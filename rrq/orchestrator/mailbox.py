@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rrq.orchestrator.redis_link import RedisLink
+from rrq.orchestrator.turns import others_first
 from rrq.store.workers import MailReader
 
 WAIT_SECONDS = 3.0
@@ -38,6 +39,9 @@ class Mailbox:
                 messages = await self._link.persist(lambda: self._mail.read(self._wait_seconds))
                 for message in messages:
                     self._read(message)
+                # The claim that was sent behind this reading may have brought jobs. They are taken
+                # in now, start in the next turn, and their requests are written in the one after.
+                await others_first(3)
         finally:
             await self._mail.aclose()
 
