@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rrq.store.replies import is_wrong_type, text, texts
 
@@ -115,12 +115,24 @@ class Statistics:
 
     async def totals(self, kind: Kind, names: Iterable[str]) -> dict[str, Counter[str]]:
         """How often each event happened, by name; for as long as there is one in 30 days."""
-        wanted = list(names)
-        hashes = await self._hashes([self._keys.total(kind, name) for name in wanted])
-        return {
-            name: Counter({event: int(count) for event, count in _window(one, 0).events.items()})
-            for name, one in zip(wanted, hashes, strict=True)
-        }
+        found: dict[str, Counter[str]] = {}
+        missing = list(names)
+        while missing:
+            minutes = await self._last_minutes(kind, missing)
+            before = await self._hashes([self._keys.total(kind, name) for name in missing])
+            newest = await self._hashes(
+                [
+                    self._keys.minute(minute, kind, name)
+                    for name, minute in zip(missing, minutes, strict=True)
+                ]
+            )
+            minutes_after = await self._last_minutes(kind, missing)
+            for name, *hashes in zip(missing, before, newest, strict=True):
+                found[name] = _events(hashes)
+            # A minute that ended while it was read may be in both.
+            changed = zip(missing, minutes, minutes_after, strict=True)
+            missing = [name for name, minute, after in changed if minute != after]
+        return found
 
     async def windows(
         self, kind: Kind, names: Iterable[str], minutes: Sequence[int] = WINDOWS_MINUTES
@@ -149,19 +161,35 @@ class Statistics:
             found[name] = windows
         return found
 
+    async def _last_minutes(self, kind: Kind, names: Sequence[str]) -> list[str]:
+        """The last minute of each name, since the epoch, as its key has it."""
+        key = self._keys.counted(kind)
+        minutes = await self._answers([("ZSCORE", key, name) for name in names])
+        return ["" if minute is None else f"{minute:.0f}" for minute in minutes]
+
     async def _hashes(self, keys: Sequence[str]) -> list[Mapping[bytes, bytes]]:
-        if not keys:
+        return [answer or {} for answer in await self._answers([("HGETALL", key) for key in keys])]
+
+    async def _answers(self, commands: Sequence[tuple[str, ...]]) -> list[Any]:
+        """What Redis answers, None where a key holds something else."""
+        if not commands:
             return []
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.hgetall(key)
+            for command in commands:
+                pipeline.execute_command(*command)
             answers = await pipeline.execute(raise_on_error=False)
-        hashes = []
         for answer in answers:
             if isinstance(answer, Exception) and not is_wrong_type(answer):
                 raise answer
-            hashes.append({} if isinstance(answer, Exception) else answer)
-        return hashes
+        return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+
+def _events(hashes: Iterable[Mapping[bytes, bytes]]) -> Counter[str]:
+    """How often each event happened in all of these."""
+    window = Window(0)
+    for fields in hashes:
+        window.add(_window(fields, 0))
+    return Counter({event: int(count) for event, count in window.events.items()})
 
 
 def _window(fields: Mapping[bytes, bytes], minutes: int) -> Window:
@@ -181,4 +209,7 @@ def _window(fields: Mapping[bytes, bytes], minutes: int) -> Window:
                 window.events[field_name] += count
         except ValueError:
             continue
+    if window.wait.buckets:
+        # Each start has its wait, and is counted by it.
+        window.events["started"] += window.wait.count
     return window

@@ -36,8 +36,7 @@ async def test_jobs_that_succeed_together_end_as_each_would_alone(driver: Driver
         assert (found["status"], found["result"]) == ("COMPLETED", "1")
         assert 98 <= await driver.ttl_seconds(job_id) <= 100
     assert (await driver.leased(), await driver.waiting()) == ([], [])
-    counted = await driver.redis.hget("rrq:stats:queue:default", "completed")
-    assert int(counted or 0) == 5
+    assert (await driver.store.statistics.totals("queue", ["default"]))["default"]["completed"] == 5
 
 
 async def test_each_of_a_batch_gets_the_answer_to_its_own_verdict(driver: Driver) -> None:
@@ -115,7 +114,7 @@ async def test_an_error_in_a_batch_undoes_nothing_before_it_and_loses_nothing_be
     # As a worker does then: one by one.
     answers = [(await driver.store.leases.settle([one]))[0] for one in batch]
     assert answers == ["repeated", "repeated", "repeated", "complete"]
-    assert int(await driver.redis.hget("rrq:stats:queue:default", "completed") or 0) >= 3
+    assert (await driver.store.statistics.totals("queue", ["default"]))["default"]["completed"] >= 3
 
 
 async def test_a_claim_that_meets_an_error_leaves_all_its_jobs_in_their_queue(
@@ -183,4 +182,4 @@ async def test_the_jobs_of_several_queues_and_functions_come_each_with_its_own(
     assert await driver.store.leases.settle(batch) == ["complete"] * 3
     found = [(await driver.hash(claim.job_id))["result"] for claim in claims]
     assert found == ["1", "2", "3"]
-    assert await redis.hget("rrq:stats:function:other", "completed") == b"1"
+    assert (await driver.store.statistics.totals("function", ["other"]))["other"]["completed"] == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -63,6 +65,55 @@ async def test_the_last_minutes_tell_the_same_as_the_totals(
     window = await last_hour(statistics, "queue", "default")
     assert window.events == await total(statistics, "queue", "default")
     assert window.per_second("completed") == pytest.approx(1 / 3600)
+
+
+async def test_totals_grow_by_a_minute_when_the_next_one_begins(
+    driver: Driver, statistics: Statistics
+) -> None:
+    redis, minute = driver.redis, int(await driver.now_ms()) // 60_000 - 7
+    last = f"rrq:stats:minute:{minute}:queue:default"
+    await redis.zadd("rrq:stats:queues", {"default": minute})
+    await redis.hset("rrq:stats:queue:default", mapping={"completed": 10, "lost": 2})
+    counts = {
+        "completed": 3,
+        "dead_lettered": 1,
+        "wait:0": 4,
+        "wait:64": 1,
+        "wait_us": 9,
+        "run:3": 8,
+    }
+    await redis.hset(last, mapping=counts)
+    before = {"completed": 13, "lost": 2, "dead_lettered": 1, "started": 5}
+    assert await total(statistics, "queue", "default") == before
+
+    for _ in range(2):
+        await driver.enqueue()
+    assert await total(statistics, "queue", "default") == {**before, "enqueued": 2}
+    assert await redis.hgetall("rrq:stats:queue:default") == {
+        name.encode(): str(count).encode() for name, count in before.items()
+    }
+    assert 7000 < await redis.ttl(last) <= 7200
+    # The minute that is not in the totals yet lasts as long as they do.
+    keys = await redis.keys("rrq:stats:minute:*:queue:default")
+    [current] = [key for key in keys if key != last.encode()]
+    assert await redis.ttl(current) > 29 * 86_400
+
+
+async def test_a_minute_that_ends_while_totals_are_read_counts_once(
+    driver: Driver, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minute = int(await driver.now_ms()) // 60_000 - 7
+    await driver.redis.zadd("rrq:stats:queues", {"default": minute})
+    await driver.redis.hset(f"rrq:stats:minute:{minute}:queue:default", "completed", "3")
+    read = statistics._hashes
+
+    async def as_a_minute_ends(keys: Sequence[str]) -> list[Any]:
+        monkeypatch.setattr(statistics, "_hashes", read)
+        await driver.enqueue()
+        return await read(keys)
+
+    monkeypatch.setattr(statistics, "_hashes", as_a_minute_ends)
+    assert await total(statistics, "queue", "default") == {"completed": 3, "enqueued": 1}
 
 
 async def test_the_wait_counts_from_when_the_job_was_due(

@@ -22,8 +22,8 @@ from .watching import watching
 
 OBSERVER_RULES = """
     reset on >secret %R~rrq:* +time +ping +select +client|setinfo +multi +exec
-    +get +pttl +hgetall +hmget +zrange +zrevrange +zrangebyscore +zcard +zcount +smembers +llen
-    +lrange
+    +get +pttl +hgetall +hmget +zrange +zrevrange +zrangebyscore +zscore +zcard +zcount +smembers
+    +llen +lrange
 """
 """Those of docs/operations/security.md."""
 

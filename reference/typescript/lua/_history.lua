@@ -65,7 +65,7 @@ local function remember_end(id, status, queue, function_name, ttl_seconds)
 end
 
 local function stretch_of(status, queue, function_name)
-  return status .. ':' .. #queue .. ':' .. queue .. ':' .. function_name
+  return string.format('%s:%d:', status, #queue) .. queue .. ':' .. function_name
 end
 
 -- The stretch that this minute's first ends belong to: beyond MAX_STRETCHES, new ones share one.
@@ -91,8 +91,8 @@ local function entered_stretch(status, queue, function_name)
 end
 
 local function write_ends(status, queue, function_name, ends)
-  local minute_lists = root .. 'history:ended:' .. minute .. ':'
-  queue, function_name = accounts.queue[queue].name, accounts['function'][function_name].name
+  local minute_lists = root .. 'history:ended:' .. minute_text .. ':'
+  queue, function_name = counted_as.queue[queue], counted_as['function'][function_name]
   local key = minute_lists .. stretch_of(status, queue, function_name)
   local kept_ms = redis.pcall('PTTL', key)
   -- Where a list is, its stretch has its place.

@@ -36,7 +36,10 @@ local function make_known(queue)
   known_queues[queue] = true
 end
 
+local now_text
+
 local function write_hash(job)
+  now_text = now_text or iso(now)
   local fields, n = job.fields, job.count
   if job.unique_key ~= '' then
     fields[n + 1], fields[n + 2] = 'job_unique_key', job.unique_key
@@ -47,7 +50,7 @@ local function write_hash(job)
     n = n + 2
   end
   fields[n + 1], fields[n + 2] = 'id', job.id
-  fields[n + 3], fields[n + 4] = 'enqueue_time', iso(now)
+  fields[n + 3], fields[n + 4] = 'enqueue_time', now_text
   fields[n + 5], fields[n + 6] = 'next_scheduled_run_time', iso(job.due)
   -- The last value of a field stands: these are not the producer's to choose.
   fields[n + 7], fields[n + 8] = 'status', 'PENDING'

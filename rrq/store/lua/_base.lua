@@ -43,17 +43,10 @@ end
 
 -- A due time or expiry as a score: three decimals keep the microseconds, and with them the order
 -- in which jobs of the same millisecond were enqueued.
-local last_scored, last_score
 local function score(ms)
-  if ms == last_scored then return last_score end
-  last_scored = ms
-  if ms >= 0 and ms <= LAST_MS then
-    take_apart(ms)
-    last_score = whole_text .. micros_text
-  else
-    last_score = string.format('%.3f', ms)
-  end
-  return last_score
+  if ms < 0 or ms > LAST_MS then return string.format('%.3f', ms) end
+  take_apart(ms)
+  return whole_text .. micros_text
 end
 
 -- A due time that a queue can take, from arithmetic that may have left the numbers.
@@ -92,11 +85,10 @@ local function iso_second(seconds)
 end
 
 -- Most times that a step writes are of the same second.
-local written_ms, written_text, last_second, second_text, last_written, last_text
+local written_ms, written_text, last_second, second_text
 
 -- Milliseconds since the epoch as RFC 3339 in UTC.
 local function iso(ms)
-  if ms == last_written then return last_text end
   take_apart(ms)
   if whole_ms ~= written_ms then
     local in_second = whole_ms % 1000
@@ -106,6 +98,5 @@ local function iso(ms)
     end
     written_ms, written_text = whole_ms, second_text .. string.format('%03d', in_second)
   end
-  last_written, last_text = ms, written_text .. micros_text .. 'Z'
-  return last_text
+  return written_text .. micros_text .. 'Z'
 end

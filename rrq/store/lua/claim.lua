@@ -30,7 +30,7 @@ local TURNED_AWAY_STEP_MS, TURNED_AWAY_A_STEP, TURNED_AWAY_LONGEST_MS = 100, 10,
 
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 local room, bytes_left = tonumber(ARGV[3]), tonumber(ARGV[4])
-local park_ms, unique_ttl_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local park_ms, unique_ttl_ms = ARGV[5], ARGV[6]
 
 local next_argument = 7
 local function take()
@@ -76,9 +76,8 @@ local MAX_LOOKS = 10
 local IDS_A_LOOK = 100
 
 local now_score, started, expiry = score(now), iso(now), score(now + lease_ms)
-local jobs, dropped, leased, turned_away = {}, {}, {}, {}
-local count, ids, claimed, claimed_here = 0, {}, {}, {}
-local first_token
+local jobs, leased, ids, claimed, claimed_here = {}, {}, {}, {}, {}
+local count, first_token, dropped, turned_away = 0, nil, nil, nil
 
 local function next_token()
   if not first_token then first_token = redis.call('INCRBY', root .. 'lease:token', room) - room + 1 end
@@ -90,7 +89,7 @@ local function takes_unique_key(queue, id, unique_key, due)
   local lock = root .. 'lock:unique:' .. unique_key
   local holder = redis.call('GET', lock)
   if not holder then
-    redis.call('SET', lock, id, 'PX', math.max(unique_ttl_ms, lease_ms))
+    redis.call('SET', lock, id, 'PX', math.max(tonumber(unique_ttl_ms), lease_ms))
   elseif holder ~= id then
     local wait = math.max(redis.call('PTTL', lock), 1000)
     local held = root .. 'held:' .. unique_key
@@ -138,6 +137,7 @@ local function turn_away(executor, queue, id)
   -- A microsecond for each keeps them in order.
   local due = score(now + delay + executor.turned_away * 0.001)
   redis.call('ZADD', queue_root .. queue, due, id)
+  turned_away = turned_away or {}
   turned_away[#turned_away + 1] = {executor.name, queue, id, due}
 end
 
@@ -159,6 +159,7 @@ local function claim_one(entry, id, due)
   local status, function_name, unique_key = fields[1], fields[2], fields[13]
   if fields.err or (not function_name and redis.call('EXISTS', key) == 0) then
     if not fields.err and is_unborn(queue, id) then return end
+    dropped = dropped or {}
     dropped[#dropped + 1] = id
     redis.call('ZREM', queue_root .. queue, id)
     return
@@ -193,9 +194,7 @@ local function claim_one(entry, id, due)
     fields[6] = queue
   end
   call('PERSIST', key)
-  local counted = tally_of(queue, function_name or '')
-  note_event(counted, 'started')
-  note_time(counted, 'wait', now - tonumber(due))
+  note_time(tally_of(queue, function_name or ''), 'wait', now - due)
   claimed_here[id] = true
   count = count + 1
   ids[count], leased[2 * count - 1], leased[2 * count] = id, expiry, id
@@ -214,9 +213,9 @@ for _, entry in ipairs(queues) do
   local of_queue, first = {entry.name}, count + 1
   -- Every id that is read leaves the due part of its queue, or is passed over at the next look.
   while count < room and bytes_left >= 0 and looks < MAX_LOOKS do
+    local most = executors and IDS_A_LOOK or room - count
     local due = redis.call('ZRANGEBYSCORE', queue_root .. entry.name, '-inf', now_score,
-      'WITHSCORES', 'LIMIT', passed, executors and IDS_A_LOOK or room - count)
-    if #due == 0 then break end
+      'WITHSCORES', 'LIMIT', passed, most)
     for i = 1, #due, 2 do
       local job = claim_one(entry, due[i], due[i + 1])
       if job then passed = passed + 1 end
@@ -226,7 +225,7 @@ for _, entry in ipairs(queues) do
       end
       if bytes_left < 0 or count >= room then break end
     end
-    looks = looks + 1
+    looks = #due == 2 * most and looks + 1 or MAX_LOOKS -- fewer were all
   end
   if count >= first then
     jobs[#jobs + 1] = of_queue
@@ -254,13 +253,12 @@ for _, entry in ipairs(queues) do
   local idle = root .. 'idle:' .. entry.name
   if count == 0 then
     redis.call('ZADD', idle, score(now + park_ms), worker)
-    redis.call('PEXPIRE', idle, ARGV[5])
+    redis.call('PEXPIRE', idle, park_ms)
   else
     redis.call('ZREM', idle, worker)
     if head[2] and tonumber(head[2]) <= now then wake(entry.name) end
   end
 end
 
-local function unless_empty(list) return #list > 0 and list end
-return {now_score, next_due, unless_empty(jobs), unless_empty(dropped), unless_empty(turned_away),
-  started, first_token or 0}
+return {now_score, next_due, count > 0 and jobs, dropped or false, turned_away or false, started,
+  first_token or 0}
