@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rrq.job_request import fresh_id, new_job, queued_job, traced
+from rrq.store.jobs import enqueued
 
 if TYPE_CHECKING:
     from rrq.job import Job
     from rrq.job_request import JobRequest
-    from rrq.store.jobs import Enqueued, NewJob
+    from rrq.store.jobs import NewJob
     from rrq.store.store import JobStore
     from rrq.telemetry import FanOut
 
     Chunk = list[tuple[JobRequest, NewJob]]
+    Sent = tuple[Chunk, asyncio.Task[Any]]
 
 CHUNK_JOBS = 500
 CHUNK_BYTES = 4 * 1024 * 1024
@@ -41,11 +43,15 @@ async def enqueue_many(
     if telemetry is not None:
         return await _enqueue_traced(store, requests, telemetry)
     jobs: list[Job | None] = []
-    sent: tuple[Chunk, asyncio.Task[list[Enqueued]]] | None = None
+    sent: Sent | None = None
     try:
         async for chunk in _prepared(store, requests):
+            new = [job for _, job in chunk]
+            call = store.jobs.prepared(new)
             done = sent and (sent[0], await sent[1])
-            sent = chunk, asyncio.create_task(_send(store, chunk))
+            sent = chunk, asyncio.create_task(store.jobs.put(new, call))
+            # It leaves before the answer to the one ahead of it is read.
+            await asyncio.sleep(0)
             jobs += _queued(*done) if done else ()
         jobs += _queued(sent[0], await sent[1]) if sent else ()
     except asyncio.CancelledError:
@@ -74,7 +80,8 @@ async def _enqueue_traced(
                 for request, job_id in zip(carrying, ids, strict=True)
             ]
             for chunk in _below_bytes(pairs):
-                jobs += _queued(chunk, await _send(store, chunk))
+                new = [job for _, job in chunk]
+                jobs += _queued(chunk, await store.jobs.put(new, store.jobs.prepared(new)))
     return jobs
 
 
@@ -99,14 +106,10 @@ def _id_of(request: JobRequest) -> str:
     return request.job_id or fresh_id()
 
 
-async def _send(store: JobStore, chunk: Chunk) -> list[Enqueued]:
-    return await store.jobs.enqueue([new for _, new in chunk])
-
-
-def _queued(chunk: Chunk, answers: list[Enqueued]) -> list[Job | None]:
+def _queued(chunk: Chunk, answer: Any) -> list[Job | None]:
     return [
-        None if answer.is_duplicate else queued_job(request, new, answer)
-        for (request, new), answer in zip(chunk, answers, strict=True)
+        None if one.is_duplicate else queued_job(request, new, one)
+        for (request, new), one in zip(chunk, enqueued(answer), strict=True)
     ]
 
 

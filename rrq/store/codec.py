@@ -30,8 +30,12 @@ def encode_arguments(
     for key in kwargs:
         if not isinstance(key, str):
             raise TypeError(f"A keyword argument of job {function_name!r} has no name: {key!r}")
+    values = list(args)
     try:
-        return encode_json(list(args)), encode_json(dict(kwargs))
+        return (
+            encode_json(values) if values else b"[]",
+            encode_json(dict(kwargs)) if kwargs else b"{}",
+        )
     except ValueError as error:
         for name, value in [*enumerate(args, start=1), *kwargs.items()]:
             try:

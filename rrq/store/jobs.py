@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from math import floor
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from rrq.settings import RRQSettings
     from rrq.store.keys import Keys
-    from rrq.store.scripts import Steps
+    from rrq.store.scripts import PreparedCall, Steps
 
 OnConflict = Literal["skip", "raise", "defer", "replace"]
 CancelAnswer = Literal["cancelled", "requested", "missing", "COMPLETED", "FAILED", "CANCELLED"]
@@ -29,7 +28,7 @@ AWAIT_SECONDS = 60
 """How long Redis remembers that a client waits for a job; the client asks again before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NewJob:
     """A job on its way into a queue.
 
@@ -53,7 +52,7 @@ class NewJob:
     nonce: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Enqueued:
     """What became of a `NewJob`: the id it has, or the holder of its unique key.
 
@@ -107,22 +106,29 @@ class Jobs:
             DuplicateJob: `on_conflict` is "raise" and the unique key is held.
             JobAlreadyRunning: the id is that of a running job.
         """
+        return enqueued(await self.put(jobs, self.prepared(jobs)))
+
+    def prepared(self, jobs: Sequence[NewJob]) -> PreparedCall:
+        """The call that puts jobs into their queues."""
         arguments: list[str | bytes | int | float] = [self._default_dlq, len(jobs)]
         for job in jobs:
             arguments += described(job)
-        now_ms, *answers = await self._steps.call("enqueue", *arguments)
-        if answers and answers[0][0] == b"refused":
-            _, index, kind, holder = answers[0]
+        return self._steps.prepared("enqueue", *arguments)
+
+    async def put(self, jobs: Sequence[NewJob], call: PreparedCall) -> Any:
+        """Put jobs into their queues by a call that was prepared for them; what Redis answers, for
+        `enqueued` to read.
+
+        Raises:
+            As `enqueue`.
+        """
+        answer = await self._steps.carry_out(call)
+        if len(answer) > 1 and answer[1][0] == b"refused":
+            _, index, kind, holder = answer[1]
             if kind == b"running":
                 raise JobAlreadyRunning(text(holder))
             raise DuplicateJob(jobs[index].unique_key, text(holder))
-        now = time_from_ms(now_ms)
-        return [
-            Enqueued(text(answer[1]), True, now)
-            if answer[0] == b"duplicate"
-            else Enqueued(text(answer[1]), False, now, time_from_ms(answer[2]))
-            for answer in answers
-        ]
+        return answer
 
     async def get(self, job_id: str) -> Job | None:
         """The job, or None if Redis has none of this id.
@@ -242,6 +248,18 @@ def _status(job_id: str, status: bytes) -> JobStatus:
         raise MalformedJob(f"Job {job_id}: the field `status` cannot be read: {error}") from error
 
 
+def enqueued(answer: Any) -> list[Enqueued]:
+    """What became of jobs that were put into their queues."""
+    now_ms, *answers = answer
+    now = time_from_ms(now_ms)
+    return [
+        Enqueued(text(one[1]), True, now)
+        if one[0] == b"duplicate"
+        else Enqueued(text(one[1]), False, now, now if one[2] == now_ms else time_from_ms(one[2]))
+        for one in answers
+    ]
+
+
 def described(job: NewJob) -> list[str | bytes | int | float]:
     """A job as the steps that enqueue take it: see `lua/_new_job.lua`."""
     return [
@@ -261,11 +279,9 @@ def described(job: NewJob) -> list[str | bytes | int | float]:
 def time_from_ms(ms: float | str | bytes) -> datetime:
     """Milliseconds since the epoch, as Redis writes a score, as a datetime in UTC."""
     # A score may be any number, infinity included. Split before rounding: a double has too few
-    # digits for microseconds since the epoch.
-    bounded_ms = min(max(float(ms), _FIRST_MS), _LAST_MS)
-    whole_ms = floor(bounded_ms)
-    micros = round((bounded_ms - whole_ms) * 1000)
-    return _EPOCH + timedelta(milliseconds=whole_ms, microseconds=micros)
+    # digits for the microseconds of the far future.
+    seconds, rest_ms = divmod(min(max(float(ms), _FIRST_MS), _LAST_MS), 1000)
+    return _EPOCH + timedelta(0, int(seconds), round(rest_ms * 1000))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

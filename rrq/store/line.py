@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hiredis import Reader
@@ -22,7 +22,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-Command = Sequence[str | bytes | int | float]
+Command = Sequence[str | bytes | int | float] | bytes
+"""A command's words, or all of it in Redis' wire format."""
 
 MAX_AT_ONCE = 100
 """Calls beyond this number wait until others have their answers: what waits is not packed yet."""
@@ -62,13 +63,17 @@ class Line:
         self._wire: _Wire | None = None
         self._opening: asyncio.Task[_Wire] | None = None
 
-    async def call(self, *command: str | bytes | int | float) -> Any:
+    def call(self, *command: str | bytes | int | float) -> Coroutine[Any, Any, Any]:
         """Redis' answer to one command.
 
         Raises:
             redis.exceptions.RedisError: what the server or the connection says.
         """
-        return (await self.calls(command))[0]
+        return self._call(command)
+
+    def call_packed(self, command: bytes) -> Coroutine[Any, Any, Any]:
+        """As `call`, for a command in Redis' wire format."""
+        return self._call(command)
 
     async def calls(self, *commands: Command) -> list[Any]:
         """Redis' answers to commands that are sent together.
@@ -76,7 +81,7 @@ class Line:
         Raises:
             redis.exceptions.RedisError: the first that one of them met.
         """
-        if self._wire is None or not self._wire.is_usable:
+        if self._wire is None or self._wire.is_closing:
             await self._opened()  # which is tried as often as a call is
         answers: list[Any] = await self._retry.call_with_retry(
             lambda: self._once(commands), _do_nothing
@@ -99,16 +104,25 @@ class Line:
         if wire is not None and wire.is_usable:
             await wire.aclose()
 
+    async def _call(self, command: Command) -> Any:
+        if self._wire is None or self._wire.is_closing:
+            await self._opened()
+        return await self._retry.call_with_retry(lambda: self._ask(command), _do_nothing)
+
+    async def _ask(self, command: Command) -> Any:
+        wire = self._wire
+        if wire is None or not wire.is_usable:
+            wire = await self._opened()
+        async with wire.turns:
+            return await wire.send((command,))[0]
+
     async def _once(self, commands: Sequence[Command]) -> list[Any]:
         wire = self._wire
         if wire is None or not wire.is_usable:
             wire = await self._opened()
         async with wire.turns:
-            answers = wire.send(commands)
-            if len(answers) == 1:
-                return [await answers[0]]
             # All of them, so that no error remains that nobody has heard of.
-            together = await asyncio.gather(*answers, return_exceptions=True)
+            together = await asyncio.gather(*wire.send(commands), return_exceptions=True)
         for answer in together:
             if isinstance(answer, BaseException):
                 raise answer
@@ -150,6 +164,7 @@ class _Wire(asyncio.Protocol):
 
     Attributes:
         turns: to be held from before a call is sent until it is answered.
+        is_closing: whether it is closed, or about to be.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -164,7 +179,7 @@ class _Wire(asyncio.Protocol):
         )
         self._unanswered: deque[asyncio.Future[Any]] = deque()
         self._outbox: list[bytes] = []
-        self._is_closing = False
+        self.is_closing = False
         self._closed = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._heard_at = 0.0
@@ -178,7 +193,7 @@ class _Wire(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether it is open, and belongs to the event loop that runs."""
-        return not self._is_closing and self._loop is asyncio.get_running_loop()
+        return not self.is_closing and self._loop is asyncio.get_running_loop()
 
     @property
     def is_idle(self) -> bool:
@@ -191,11 +206,9 @@ class _Wire(asyncio.Protocol):
         Raises:
             redis.exceptions.ConnectionError: it was closed meanwhile.
         """
-        if self._is_closing:
+        if self.is_closing:
             raise RedisConnectionError("Connection closed by server.")
-        packed = b"".join(
-            part for command in commands for part in self._connection.pack_command(*command)
-        )
+        packed = b"".join([self._packed(command) for command in commands])
         futures = [self._loop.create_future() for _ in commands]
         if self._unanswered:
             # What comes in the same turn of the loop leaves together.
@@ -212,7 +225,7 @@ class _Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it once what was written has left."""
-        self._is_closing = True
+        self.is_closing = True
         self._transport.close()
 
     async def aclose(self) -> None:
@@ -252,9 +265,14 @@ class _Wire(asyncio.Protocol):
 
     # -- parts ----------------------------------------------------------------------------
 
+    def _packed(self, command: Command) -> bytes:
+        if isinstance(command, bytes):
+            return command
+        return b"".join(self._connection.pack_command(*command))
+
     def _flush(self) -> None:
         outbox, self._outbox = self._outbox, []
-        if not self._is_closing:
+        if not self.is_closing:
             self._transport.write(b"".join(outbox))
 
     def _look(self) -> None:
@@ -275,7 +293,7 @@ class _Wire(asyncio.Protocol):
 
     def _fail(self, kind: type[Exception], reason: str) -> None:
         """Whoever waits hears why, and nothing more is sent."""
-        self._is_closing = True
+        self.is_closing = True
         self._transport.abort()
         if self._timer is not None:
             self._timer.cancel()

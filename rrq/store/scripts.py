@@ -7,6 +7,7 @@ A step is its file behind `_base.lua` and the fragments that its first line name
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -14,11 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import NoScriptError, ResponseError
 
+from rrq.store.packing import packed
+
 if TYPE_CHECKING:
     from rrq.store.line import Line
 
+Argument = str | bytes | int | float
+
 _FOLDER = Path(__file__).parent / "lua"
 _USE = "--! use "
+
+
+@dataclass(slots=True)
+class PreparedCall:
+    """A step with its arguments, and if possible already as it is sent."""
+
+    step: str
+    arguments: Sequence[Argument]
+    packed: bytes | None
 
 
 class Steps:
@@ -32,6 +46,7 @@ class Steps:
         # `Any`: redis-py gives `execute_command` no types.
         self._redis = redis
         self._prefix = prefix
+        self._line = line
         self._execute: Any = line.call if line else redis.execute_command
         self._root = f"{prefix}:"
 
@@ -39,7 +54,27 @@ class Steps:
         """The same steps, sent over another line."""
         return Steps(self._redis, self._prefix, line)
 
-    async def call(self, step: str, *arguments: str | bytes | int | float) -> Any:
+    def prepared(self, step: str, *arguments: Argument) -> PreparedCall:
+        """A call to be carried out later, at once then: what can be done before it is sent is
+        done here."""
+        digest = _source(step)[1]
+        words = ("EVALSHA", digest, 1, self._root, *arguments)
+        return PreparedCall(step, arguments, packed(words) if self._line else None)
+
+    async def carry_out(self, call: PreparedCall) -> Any:
+        """As `call`, for one that was prepared.
+
+        Raises:
+            redis.exceptions.RedisError: what the server or the connection says.
+        """
+        if self._line is None or call.packed is None:
+            return await self.call(call.step, *call.arguments)
+        try:
+            return await self._line.call_packed(call.packed)
+        except NoScriptError:
+            return await self.call(call.step, *call.arguments)
+
+    async def call(self, step: str, *arguments: Argument) -> Any:
         """Carry out one step and give its answer; a server that forgot the script learns it.
 
         Raises:
@@ -47,7 +82,7 @@ class Steps:
         """
         return await self._evaluate("", step, arguments)
 
-    async def read(self, step: str, *arguments: str | bytes | int | float) -> Any:
+    async def read(self, step: str, *arguments: Argument) -> Any:
         """As `call`, for a step that only reads: the server refuses to let it write, and asks for
         no right to. Redis 6 and older cannot know, and take its word for it.
         """
