@@ -10,11 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
+from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionOutcome, ExecutionRequest, Progress
+
+Ended = Callable[[ExecutionOutcome | ExecutorLost], None]
+"""Takes what became of a request: its outcome, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,12 @@ class Transport(ABC):
     def __init__(self, config: BaseModel, context: TransportContext) -> None:
         self.context = context
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # One that carries requests in another way must not be passed by.
+        if "execute" in cls.__dict__ and "submit" not in cls.__dict__:
+            cls.submit = Transport.submit  # type: ignore[method-assign]
+
     @property
     @abstractmethod
     def capacity(self) -> int:
@@ -100,6 +110,20 @@ class Transport(ABC):
         Raises:
             ExecutorLost: the executor went away before it answered.
         """
+
+    def submit(self, request: ExecutionRequest, ended: Ended) -> Callable[[], None] | None:
+        """Carry one request as `execute` does, without a task that waits for its outcome: to make
+        one costs as much as all the rest of a short job.
+
+        Args:
+            ended: to be called once, not before this method has returned.
+
+        Returns:
+            What abandons the request as the cancellation of `execute` does; after it was called,
+            `ended` is not. None if nothing was done, whenever that is simpler: then the kernel
+            calls `execute`.
+        """
+        return None
 
     def extra_seconds(self, job_id: str) -> float:
         """How much longer than its own timeout this running request may take, because its

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, Raw
@@ -140,41 +141,63 @@ class Dispatch:
     # -- running ------------------------------------------------------------------------
 
     def _start(self, held: Held, now: float) -> None:
-        claim = held.claim
-        assert held.lane is not None
-        held.lane.started()
+        claim, lane = held.claim, held.lane
+        assert lane is not None
+        lane.started()
+        held.has_started = True
         held.started_at = now
         held.deadline = now + claim.timeout_seconds + SLACK_SECONDS
         self._running[claim.job_id] = held
         self._all_ended.clear()
-        # Not `asyncio.create_task`, which asks the kernel for the process id to find the loop.
+        # Kept, as to find the loop means to ask the operating system for the process id.
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        held.task = self._loop.create_task(self._run(held, held.lane))
-
-    async def _run(self, held: Held, lane: Lane) -> None:
-        claim = held.claim
         trace_context = claim.trace_context
         if self._telemetry and (run := self._telemetry.began(claim, lane.name)):
             held.run = run
             trace_context = run.trace_context
-        outcome: ExecutionOutcome | None = None
-        verdict: Verdict | None
+        request = self._request(held, trace_context)
         try:
-            outcome = await lane.transport.execute(self._request(held, trace_context))
-            verdict = self._decider.outcome(claim, outcome, lane.name)
-        except asyncio.CancelledError:
-            verdict = self._verdict_on_stopped(held, lane)
-        except ExecutorLost as loss:
-            verdict = self._decider.lost(claim, loss, lane.name)
+            held.abandon = lane.transport.submit(request, partial(self._answered, held, lane))
         except Exception as error:
-            logger.exception("The transport of executor %s failed", lane.name)
-            broken = ExecutorLost(f"the transport failed: {error!r}")
-            verdict = self._decider.lost(claim, broken, lane.name)
-        if held.run and self._telemetry:
-            duration_seconds = monotonic() - held.started_at
-            self._telemetry.ended(held.run, verdict, held.stop_reason, outcome, duration_seconds)
-        self._ended(held, lane, verdict)
+            self._loop.call_soon(self._answered, held, lane, _failed(lane, error))
+            return
+        if held.abandon is None:
+            held.task = self._loop.create_task(self._execute(held, lane, request))
+
+    async def _execute(self, held: Held, lane: Lane, request: ExecutionRequest) -> None:
+        answer: ExecutionOutcome | ExecutorLost
+        try:
+            answer = await lane.transport.execute(request)
+        except asyncio.CancelledError:
+            self._stopped(held, lane)
+            return
+        except ExecutorLost as loss:
+            answer = loss
+        except Exception as error:
+            answer = _failed(lane, error)
+        self._answered(held, lane, answer)
+
+    def _answered(self, held: Held, lane: Lane, answer: ExecutionOutcome | ExecutorLost) -> None:
+        """The transport told what became of a request."""
+        if held.is_over:
+            return
+        claim, outcome = held.claim, None
+        if isinstance(answer, ExecutorLost):
+            verdict = self._decider.lost(claim, answer, lane.name)
+        else:
+            outcome = answer
+            try:
+                verdict = self._decider.outcome(claim, outcome, lane.name)
+            except Exception as error:
+                verdict = self._decider.lost(claim, _failed(lane, error), lane.name)
+        self._ended(held, lane, verdict, outcome)
+
+    def _stopped(self, held: Held, lane: Lane) -> None:
+        """The transport ended a run without an answer, as it was told to."""
+        if held.is_over:
+            return
+        self._ended(held, lane, self._verdict_on_stopped(held, lane))
 
     def _verdict_on_stopped(self, held: Held, lane: Lane) -> Verdict | None:
         match held.stop_reason:
@@ -187,10 +210,19 @@ class Dispatch:
             case None:
                 return self._decider.released(held.claim)
 
-    def _ended(self, held: Held, lane: Lane, verdict: Verdict | None) -> None:
+    def _ended(
+        self,
+        held: Held,
+        lane: Lane,
+        verdict: Verdict | None,
+        outcome: ExecutionOutcome | None = None,
+    ) -> None:
         now = monotonic()
         job_id = held.claim.job_id
         run_seconds = now - held.started_at
+        held.is_over = True
+        if held.run and self._telemetry:
+            self._telemetry.ended(held.run, verdict, held.stop_reason, outcome, run_seconds)
         lane.ended(now, run_seconds)
         if self._running.get(job_id) is held:
             del self._running[job_id]
@@ -257,7 +289,7 @@ class Dispatch:
         held = self.held.get(job_id)
         if held is None or (token is not None and held.claim.token != token):
             return
-        if held.task is not None:
+        if held.has_started:
             self.stop(held, "cancel")
         elif held.lane is not None and held.lane.take_out(held.claim):
             self._end_unbegun(held, self._decider.cancelled(held.claim, held.lane.name))
@@ -273,9 +305,17 @@ class Dispatch:
 
     def stop(self, held: Held, reason: StopReason) -> None:
         """End its run at the executor, if there is one; the first reason counts."""
-        if held.stop_reason is None and held.task is not None:
+        if held.stop_reason is not None or held.is_over:
+            return
+        if held.task is not None:
             held.stop_reason = reason
             held.task.cancel()
+        elif held.abandon is not None:
+            held.stop_reason = reason
+            assert held.lane is not None
+            assert self._loop is not None
+            self._loop.call_soon(self._stopped, held, held.lane)
+            held.abandon()
 
     def give_back(self, claim: Claim) -> None:
         """Back to its queue, as if it had not been claimed."""
@@ -296,3 +336,9 @@ class Dispatch:
         if self._telemetry:
             held.run = self._telemetry.never_began(held.claim, verdict)
         self._settle(verdict)
+
+
+def _failed(lane: Lane, error: Exception) -> ExecutorLost:
+    """A transport that raised what it must not."""
+    logger.error("The transport of executor %s failed", lane.name, exc_info=error)
+    return ExecutorLost(f"the transport failed: {error!r}")

@@ -7,7 +7,7 @@ backends are told of it ends here, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,15 +31,22 @@ class Held:
     """A claim that this worker answers for.
 
     Attributes:
+        task: what waits for its outcome, if its transport wants that.
+        abandon: else what tells its transport that it is no longer wanted.
         deadline: when its time is over, on the monotonic clock; None until it runs.
-        stop_reason: why its task was cancelled, if it was.
+        has_started: whether it was given to its executor.
+        is_over: whether its run there has ended.
+        stop_reason: why it was stopped there, if it was.
         run: what the tracing backends will hear of it, if there are any.
     """
 
     claim: Claim
     lane: Lane | None = None
     handler: str = ""
+    has_started: bool = False
+    is_over: bool = False
     task: asyncio.Task[None] | None = None
+    abandon: Callable[[], None] | None = None
     started_at: float = 0.0
     deadline: float | None = None
     stop_reason: StopReason | None = None

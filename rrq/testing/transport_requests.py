@@ -12,7 +12,7 @@ import pytest
 from msgspec import Raw
 
 from rrq.exc import ExecutorStartError
-from rrq.testing.transport_subject import release
+from rrq.testing.transport_subject import cancel, release
 from rrq.testing.transport_tests import TransportTests
 
 
@@ -108,6 +108,16 @@ class RequestTests(TransportTests):
             assert [json.loads(bytes(o.result))["args"] for o in outcomes] == [
                 [n] for n in range(100)
             ]
+
+    async def test_what_became_of_a_request_is_told_once(self, tmp_path: Path) -> None:
+        async with self.running(in_flight=2) as subject:
+            await subject.eventually(lambda: subject.transport.capacity == 2)
+            await subject.call("echo")
+            held = await subject.begin("hold", tmp_path, "held")
+            await cancel(held)
+            await subject.transport.stop(0)
+            if subject.answers[0]:  # else it does not take requests by `submit`
+                assert [len(answers) for answers in subject.answers] == [1, 0]
 
     async def test_a_long_request_does_not_hold_up_another(self, tmp_path: Path) -> None:
         async with self.running(in_flight=2) as subject:

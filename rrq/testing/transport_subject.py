@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from msgspec import UNSET, Raw
 
+from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest, Progress
 from rrq.transport import Transport, TransportContext
 
@@ -39,6 +40,8 @@ class TransportSubject:
     Attributes:
         transport: the transport.
         reports: the progress that it passed on.
+        answers: what it told of each request that it took by `submit`, since that was abandoned if
+            it was.
         capacity_changes: how often it said that its capacity changed.
     """
 
@@ -49,6 +52,7 @@ class TransportSubject:
     ) -> None:
         self._soon_seconds = soon_seconds
         self.reports: list[Progress] = []
+        self.answers: list[list[ExecutionOutcome | ExecutorLost]] = []
         self.capacity_changes = 0
         self.transport = make_transport(
             TransportContext(
@@ -72,14 +76,14 @@ class TransportSubject:
         alone: bool = False,
         **context: Any,
     ) -> ExecutionOutcome:
-        """Execute one request.
+        """Have one request carried, as the kernel has it.
 
         Args:
             args, kwargs: JSON text, for those who care.
             context: what is peculiar to the request's context.
         """
         job_id = job_id or str(uuid4())
-        outcome = await self.transport.execute(
+        outcome = await self._carried(
             ExecutionRequest(
                 job_id=job_id,
                 function_name=function_name,
@@ -92,6 +96,31 @@ class TransportSubject:
         )
         assert outcome.job_id == job_id
         return outcome
+
+    async def _carried(self, request: ExecutionRequest) -> ExecutionOutcome:
+        answered: asyncio.Future[ExecutionOutcome] = asyncio.get_running_loop().create_future()
+        told: list[ExecutionOutcome | ExecutorLost] = []
+        self.answers.append(told)
+
+        def ended(answer: ExecutionOutcome | ExecutorLost) -> None:
+            told.append(answer)
+            if answered.done():
+                return
+            if isinstance(answer, ExecutorLost):
+                answered.set_exception(answer)
+            else:
+                answered.set_result(answer)
+
+        abandon = self.transport.submit(request, ended)
+        assert not told, "what became of a request was told before `submit` had returned"
+        if abandon is None:
+            return await self.transport.execute(request)
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            abandon()
+            told.clear()
+            raise
 
     async def begin(
         self,

@@ -67,12 +67,13 @@ def a_worker(
     settings: RRQSettings,
     queues: tuple[str, ...] = (),
     exit_when_stuck_seconds: float | None = None,
+    transport: type[Sleeper] = Sleeper,
     **executors: SleeperConfig,
 ) -> Worker:
     """A worker whose executors are sleepers of these kinds; the first is the default."""
     plugins = load_plugins(only_builtin=True)
     plugins.transports()
-    plugins._transports = {"sleeper": Sleeper}
+    plugins._transports = {"sleeper": transport}
     configured = settings.model_copy(
         update={
             "executors": {
@@ -90,10 +91,13 @@ def a_worker(
 
 @asynccontextmanager
 async def working(
-    settings: RRQSettings, queues: tuple[str, ...] = (), **executors: SleeperConfig
+    settings: RRQSettings,
+    queues: tuple[str, ...] = (),
+    transport: type[Sleeper] = Sleeper,
+    **executors: SleeperConfig,
 ) -> AsyncIterator[tuple[Worker, RRQClient]]:
     """Such a worker while it runs, and a client."""
-    worker = a_worker(settings, queues, **executors)
+    worker = a_worker(settings, queues, transport=transport, **executors)
     running = asyncio.create_task(worker.run())
     async with RRQClient(settings) as client:
         yield worker, client

@@ -60,6 +60,7 @@ WRONG: dict[str, tuple[type[wrong.Right], type[BaseException]]] = {
         wrong.RefusesWhenItIsFull,
         ExecutorLost,
     ),
+    "what_became_of_a_request_is_told_once": (wrong.TellsTheAbandoned, AssertionError),
     "a_long_request_does_not_hold_up_another": (wrong.RunsOneAfterAnother, TimeoutError),
     "a_request_that_is_to_run_alone_is_answered_and_others_after_it": (
         wrong.StaysAlone,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 
 from rrq.exc import ExecutorLost, ExecutorStartError
 from rrq.protocol import ExecutionOutcome, ExecutionRequest
-from rrq.transport import TransportContext, TransportStatus
+from rrq.transport import Ended, TransportContext, TransportStatus
 from rrq_executor_stdio import StdioTransport
 
 
@@ -94,6 +95,18 @@ class RefusesWhenItIsFull(Right):
         if self.describe().in_flight >= self.capacity:
             raise ExecutorLost("all are busy", penalty=False)
         return await super().execute(request)
+
+
+class TellsTheAbandoned(Right):
+    def submit(self, request: ExecutionRequest, ended: Ended) -> Callable[[], None] | None:
+        abandon = super().submit(request, ended)
+
+        def tell() -> None:
+            assert abandon is not None
+            abandon()
+            asyncio.get_running_loop().call_soon(ended, ExecutorLost("it was abandoned"))
+
+        return abandon and tell
 
 
 class RunsOneAfterAnother(Right):

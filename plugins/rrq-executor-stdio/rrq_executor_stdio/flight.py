@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionOutcome, Progress
+from rrq.transport import Ended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +28,22 @@ class Listener:
 class Flight:
     """One request that a process has.
 
+    Args:
+        ended: whom to tell what became of it.
+
     Attributes:
-        outcome: what the caller awaits.
         heard_at: when the request was sent or last reported progress, by the loop's clock.
         is_wanted: whether the caller still waits for it.
     """
 
-    __slots__ = ("heard_at", "is_wanted", "outcome")
+    __slots__ = ("_ended", "heard_at", "is_wanted")
 
-    def __init__(self, outcome: asyncio.Future[ExecutionOutcome], heard_at: float) -> None:
-        self.outcome = outcome
+    def __init__(self, ended: Ended, heard_at: float) -> None:
         self.heard_at = heard_at
         self.is_wanted = True
+        self._ended = ended
+
+    def end(self, answer: ExecutionOutcome | ExecutorLost) -> None:
+        """Tell the caller, if it still waits."""
+        if self.is_wanted:
+            self._ended(answer)

@@ -61,6 +61,16 @@ class Outbox:
         self._pipe = pipe
         self._lines: list[bytes] = []
         self._is_full = False
+        self._is_held = False
+
+    def hold(self) -> None:
+        """Write nothing before `release`, which comes in the same turn."""
+        self._is_held = True
+
+    def release(self) -> None:
+        """Write what was put meanwhile, at once."""
+        self._is_held = False
+        self._flush()
 
     def put(self, line: bytes, *, is_last: bool = False) -> None:
         """Have a line, which must not contain a line end, written soon.
@@ -69,6 +79,8 @@ class Outbox:
             is_last: no other line can follow in this turn, so that waiting for one is in vain.
         """
         self._lines.append(line)
+        if self._is_held:
+            return
         if is_last:
             self._flush()
         elif len(self._lines) == 1 and not self._is_full:

@@ -22,6 +22,7 @@ from rrq.protocol import (
     decode_executor_line,
     encode_line,
 )
+from rrq.transport import Ended
 from rrq_executor_stdio.config import PoolConfig
 from rrq_executor_stdio.flight import Flight, Listener
 from rrq_executor_stdio.launch import signal_group
@@ -127,9 +128,9 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
             if limit_seconds := self._config.response_timeout_seconds:
                 self._watch(limit_seconds)
 
-    def send(self, job_id: str, line: bytes) -> Flight:
+    def send(self, job_id: str, line: bytes, ended: Ended) -> Flight:
         """Give it a request, which it must have room for, under an id that it does not have."""
-        flight = Flight(self._loop.create_future(), self._loop.time())
+        flight = Flight(ended, self._loop.time())
         self.in_flight[job_id] = flight
         self._outbox.put(line, is_last=len(self.in_flight) >= self.slots)
         return flight
@@ -188,23 +189,30 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         except LineTooLong as error:
             self._violation(error.start, str(error))
             return
-        for line in lines:
-            try:
-                message = decode_executor_line(line)
-            except ValueError as error:
-                if line.strip():
-                    self._violation(line, str(error))
+        # Each outcome may bring a new request: they leave together.
+        self._outbox.hold()
+        try:
+            for line in lines:
+                self._take(line)
+                if self._is_deaf:
                     return
-                continue
-            if type(message) is ExecutionOutcome:
-                self._take_outcome(message, line)
-            elif type(message) is Progress:
-                self._take_progress(message)
-            else:
-                self._take_hello(cast(Hello, message), line)
-            self._has_spoken = True
-            if self._is_deaf:
-                return
+        finally:
+            self._outbox.release()
+
+    def _take(self, line: bytes) -> None:
+        try:
+            message = decode_executor_line(line)
+        except ValueError as error:
+            if line.strip():
+                self._violation(line, str(error))
+            return
+        if type(message) is ExecutionOutcome:
+            self._take_outcome(message, line)
+        elif type(message) is Progress:
+            self._take_progress(message)
+        else:
+            self._take_hello(cast(Hello, message), line)
+        self._has_spoken = True
 
     def _take_outcome(self, outcome: ExecutionOutcome, line: bytes) -> None:
         flight = self.in_flight.pop(outcome.job_id, None)
@@ -212,13 +220,12 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
             self._violation(line, "it answers a job that this process does not have")
             return
         self.has_answered = True
-        if not flight.outcome.done():
-            flight.outcome.set_result(outcome)
         if not flight.is_wanted:
             if grace := self._unwanted.pop(outcome.job_id):
                 grace.cancel()
             self._listener.capacity_changed()
         self._listener.room()
+        flight.end(outcome)
 
     def _take_progress(self, progress: Progress) -> None:
         # One that was overtaken by its outcome is no fault.
@@ -281,16 +288,14 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         self._set_slots()
 
     def _settle_the_rest(self, death: str) -> None:
-        for job_id, flight in self.in_flight.items():
-            if not flight.outcome.done():
-                cause = death if self._guilt is None else self._guilt.get(job_id)
-                lost = ExecutorLost(cause or death, penalty=cause is not None)
-                flight.outcome.set_exception(lost)
-        self.in_flight.clear()
         for grace in self._unwanted.values():
             if grace:
                 grace.cancel()
         self._unwanted.clear()
+        left, self.in_flight = self.in_flight, {}
+        for job_id, flight in left.items():
+            cause = death if self._guilt is None else self._guilt.get(job_id)
+            flight.end(ExecutorLost(cause or death, penalty=cause is not None))
 
     # What the event loop tells
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from pydantic import BaseModel
 
+from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionOutcome, ExecutionRequest, encode_line
-from rrq.transport import Transport, TransportContext, TransportStatus
+from rrq.transport import Ended, Transport, TransportContext, TransportStatus
 from rrq_executor_stdio.config import StdioConfig
-from rrq_executor_stdio.flight import Listener
+from rrq_executor_stdio.flight import Flight, Listener
 from rrq_executor_stdio.launch import Launch, environment
 from rrq_executor_stdio.pool import ProcessPool
+from rrq_executor_stdio.process import ExecutorProcess
 
 
 class StdioTransport(Transport):
@@ -76,15 +80,26 @@ class StdioTransport(Transport):
                 pool.refuse_if_secluded()
                 await self._wait_for_room(job_id)
             process = picked
-        flight = process.send(job_id, line)
+        outcome: asyncio.Future[ExecutionOutcome] = asyncio.get_running_loop().create_future()
+        flight = process.send(job_id, line, partial(_complete, outcome))
         try:
-            return await flight.outcome
+            return await outcome
         except asyncio.CancelledError:
-            if flight.outcome.done() and not flight.outcome.cancelled():
-                flight.outcome.exception()  # looked at, so that asyncio does not complain
-            process.abandon(job_id, flight)
-            pool.recount()
+            self._abandon(process, job_id, flight)
             raise
+
+    def submit(self, request: ExecutionRequest, ended: Ended) -> Callable[[], None] | None:
+        pool = self._pool
+        if request.context.alone or pool.roster.stopping.is_set():
+            return None
+        line = encode_line(request)
+        if len(line) > self.config.max_message_bytes:
+            return None
+        job_id = request.job_id
+        process = pool.pick(job_id)
+        if process is None:
+            return None
+        return partial(self._abandon, process, job_id, process.send(job_id, line, ended))
 
     def extra_seconds(self, job_id: str) -> float:
         now = asyncio.get_running_loop().time()
@@ -122,6 +137,10 @@ class StdioTransport(Transport):
             },
         )
 
+    def _abandon(self, process: ExecutorProcess, job_id: str, flight: Flight) -> None:
+        process.abandon(job_id, flight)
+        self._pool.recount()
+
     async def _wait_for_room(self, job_id: str) -> None:
         # Only after a process was lost, or for a job that runs already: as the rule says, no
         # more is asked of a transport than its capacity.
@@ -142,3 +161,14 @@ class StdioTransport(Transport):
                 f" {self.context.executor_name!r} takes {limit} (max_message_bytes)"
             ),
         )
+
+
+def _complete(
+    outcome: asyncio.Future[ExecutionOutcome], answer: ExecutionOutcome | ExecutorLost
+) -> None:
+    if outcome.done():
+        return
+    if isinstance(answer, ExecutorLost):
+        outcome.set_exception(answer)
+    else:
+        outcome.set_result(answer)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from rrq.protocol import ExecutionRequest
 from rrq.testing.transport import Start, TransportContract
-from rrq.transport import TransportContext
+from rrq.transport import Ended, TransportContext
 from rrq_executor_stdio import StdioConfig, StdioTransport
 
 EXECUTORS = Path(__file__).parent / "executors"
@@ -27,7 +28,7 @@ class TestWithPlainExecutors(TransportContract):
             cmd=[sys.executable, str(EXECUTORS / "one_at_a_time.py"), start],
             pool_size=executors * in_flight,
         )
-        return StdioTransport(config, context)
+        return ExecutingTransport(config, context)
 
 
 class TestWithExecutorsThatSayHello(TransportContract):
@@ -49,3 +50,10 @@ class TestWithExecutorsThatSayHello(TransportContract):
 
 class GreetedTransport(StdioTransport):
     expects_hello = True
+
+
+class ExecutingTransport(StdioTransport):
+    """Has a task wait for each outcome, as one for which no process has room at once."""
+
+    def submit(self, request: ExecutionRequest, ended: Ended) -> None:
+        return None
