@@ -80,6 +80,7 @@ class Intake:
         self._alarm: asyncio.Task[None] | None = None
         self._room_appeared = asyncio.Event()
         self._waits_for_room = False
+        self._will_look_for_room = False
         self._sleeps = False
         self._has_mail = False
         self._is_stopping = False
@@ -102,7 +103,13 @@ class Intake:
 
     def room_appeared(self) -> None:
         """There may be room for more jobs. A worker that found nothing due sleeps on."""
-        # After every job this is asked, and after few of them the answer is yes.
+        # Every job says so, and in one turn of the loop many end.
+        if not self._will_look_for_room:
+            self._will_look_for_room = True
+            asyncio.get_running_loop().call_soon(self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        self._will_look_for_room = False
         if self._waits_for_room and self._room() > 0:
             self._room_appeared.set()
         if self._dispatch.held:

@@ -30,6 +30,7 @@ from rrq.store.codec import encode_json
 from rrq.store.keys import Keys
 from rrq.telemetry import get_telemetry
 from rrq_executor_python.context import JobContext, ProgressReporter
+from rrq_executor_python.deadlines import Deadlines
 from rrq_executor_python.failure import (
     MESSAGE_LIMIT_BYTES,
     error_message,
@@ -76,6 +77,7 @@ class Invoker:
         self.threads = threads
         self.send_progress = send_progress
         self.worker_id = worker_id
+        self.deadlines = Deadlines()
         self._job_registry = job_registry
         self._kinds: dict[str, tuple[Handler, bool]] = {}
 
@@ -142,13 +144,13 @@ class Execution:
         except (ValueError, RecursionError) as error:
             return self._refused(type(error).__name__, f"The request is malformed: {error}")
         loop = self._loop
-        timer = reporter = None
+        reporter = None
         if (deadline := context["deadline"]) is not None:
             remaining_seconds = deadline.timestamp() - time.time()
             if remaining_seconds <= 0:
                 self.stopped_by = "deadline"
                 return self._stopped()
-            timer = loop.call_later(remaining_seconds, self.stop, "deadline")
+            invoker.deadlines.watch(self, remaining_seconds, loop)
         if invoker.send_progress is not None:
             reporter = ProgressReporter(loop, invoker.send_progress)
             context.report_to(reporter)
@@ -172,8 +174,8 @@ class Execution:
             return self._succeeded(result)
         finally:
             self._task = None
-            if timer is not None:
-                timer.cancel()
+            if deadline is not None:
+                invoker.deadlines.forget(self)
             if reporter is not None:
                 reporter.close(discard=self.stopped_by is not None)
 
