@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from rrq.orchestrator.dispatch import Dispatch
 from rrq.orchestrator.lane import TURNED_AWAY_MS
+from rrq.orchestrator.mailbox import EXECUTORS_FIRST_SECONDS
 from rrq.orchestrator.redis_link import RedisLink
-from rrq.orchestrator.turns import others_first
 from rrq.store.connection import means_wait
 from rrq.store.leases import Claimed
 from rrq.store.line import Line
@@ -161,8 +161,8 @@ class Intake:
             parked = None
             if claimed.claims:
                 if len(claimed.claims) <= FEW_CLAIMS:
-                    # In the next turn the jobs start, and then their requests are written.
-                    await others_first(2)
+                    is_empty = not _some_are_due(claimed)
+                    await asyncio.sleep(EXECUTORS_FIRST_SECONDS if is_empty else 0)
                 continue
             if (
                 self._burst

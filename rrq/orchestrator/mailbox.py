@@ -6,13 +6,19 @@ for by the fallback look at the queues, a lost cancellation by the next renewal 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from rrq.orchestrator.redis_link import RedisLink
-from rrq.orchestrator.turns import others_first
 from rrq.store.workers import MailReader
 
 WAIT_SECONDS = 3.0
+
+EXECUTORS_FIRST_SECONDS = 0.001
+"""A worker that had no jobs and gets some does nothing else for so long once their requests are
+written: an operating system likes to start whoever reads a pipe on the processor of the one that
+wrote, as soon as that one rests."""
+
 SHORT_WAIT_SECONDS = 0.05
 
 
@@ -39,9 +45,9 @@ class Mailbox:
                 messages = await self._link.persist(lambda: self._mail.read(self._wait_seconds))
                 for message in messages:
                     self._read(message)
-                # The claim that was sent behind this reading may have brought jobs. They are taken
-                # in now, start in the next turn, and their requests are written in the one after.
-                await others_first(3)
+                # The claim that was sent behind this reading may have brought jobs.
+                if messages:
+                    await asyncio.sleep(EXECUTORS_FIRST_SECONDS)
         finally:
             await self._mail.aclose()
 
