@@ -75,6 +75,8 @@ class Intake:
         self._poll_seconds = poll_seconds
         self._burst = burst
         self._mail = mail
+        if mail:
+            mail.begins_to_wait = self.room_appeared
         self._woken = asyncio.Event()
         self._answered: asyncio.Event | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -102,7 +104,8 @@ class Intake:
         self._woken.set()
 
     def room_appeared(self) -> None:
-        """There may be room for more jobs. A worker that found nothing due sleeps on."""
+        """There may be room for more jobs. A worker that found nothing due sleeps on, unless it can
+        send its next claim ahead now."""
         # Every job says so, and in one turn of the loop many end.
         if not self._will_look_for_room:
             self._will_look_for_room = True

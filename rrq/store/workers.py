@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -97,9 +97,14 @@ class Workers:
 
 
 class MailReader:
-    """Reads one mailbox, on a connection of its own, which most of the time waits."""
+    """Reads one mailbox, on a connection of its own, which most of the time waits.
+
+    Attributes:
+        begins_to_wait: called whenever `waiting_line` is about to have one.
+    """
 
     def __init__(self, redis: Redis, key: str) -> None:
+        self.begins_to_wait: Callable[[], None] = lambda: None
         self._redis = redis
         self._key = key
         self._line = line_of(redis)
@@ -118,6 +123,7 @@ class MailReader:
         take = ("LPOP", self._key, MAX_MESSAGES)
         if self._line:
             self._is_waiting = True
+            self.begins_to_wait()
             try:
                 first, rest = await self._line.calls(wait, take)
             finally:
