@@ -17,11 +17,11 @@ from rrq.orchestrator.decision import Decider
 from rrq.orchestrator.holdings import Held, Holdings, StopReason
 from rrq.orchestrator.lane import TURNED_AWAY_MS, Lane, Waiting, monotonic
 from rrq.orchestrator.routing import Router
-from rrq.orchestrator.time_text import rfc3339
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest
 from rrq.store.claim import Claim
 from rrq.store.leases import ANY_ROOM, Claimed, Rooms
 from rrq.store.verdict import Verdict
+from rrq.time_text import rfc3339
 
 if TYPE_CHECKING:
     from rrq.orchestrator.job_telemetry import JobTelemetry
@@ -156,8 +156,8 @@ class Dispatch:
         if self._telemetry and (run := self._telemetry.began(claim, lane.name)):
             held.run = run
             trace_context = run.trace_context
-        request = self._request(held, trace_context)
         try:
+            request = self._request(held, trace_context)
             held.abandon = lane.transport.submit(request, partial(self._answered, held, lane))
         except Exception as error:
             self._loop.call_soon(self._answered, held, lane, _failed(lane, error))
@@ -221,6 +221,7 @@ class Dispatch:
         job_id = held.claim.job_id
         run_seconds = now - held.started_at
         held.is_over = True
+        held.abandon = None  # it knows the flight, which knows this: none of them would be freed
         if held.run and self._telemetry:
             self._telemetry.ended(held.run, verdict, held.stop_reason, outcome, run_seconds)
         lane.ended(now, run_seconds)
@@ -315,7 +316,10 @@ class Dispatch:
             assert held.lane is not None
             assert self._loop is not None
             self._loop.call_soon(self._stopped, held, held.lane)
-            held.abandon()
+            try:
+                held.abandon()
+            except Exception as error:
+                _failed(held.lane, error)
 
     def give_back(self, claim: Claim) -> None:
         """Back to its queue, as if it had not been claimed."""

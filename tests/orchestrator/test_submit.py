@@ -99,6 +99,34 @@ async def test_a_transport_that_cannot_submit_costs_the_job_a_loss(
     assert "The transport of executor only failed" in caplog.text
 
 
+async def test_a_job_that_may_run_for_longer_than_time_can_be_told_runs(
+    settings: RRQSettings,
+) -> None:
+    async with working(settings, transport=Submitter, only=SleeperConfig()) as (_, client):
+        job = await client.enqueue("anything", _job_timeout_seconds=2**52)
+        assert job
+        (await taken(job.id))(success(job.id, b"1"))
+        assert await client.wait(job, timeout=5) == 1
+
+
+async def test_a_transport_that_cannot_abandon_does_not_keep_the_job(
+    settings: RRQSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Clinging(Submitter):
+        def submit(self, request: ExecutionRequest, ended: Ended) -> Callable[[], None] | None:
+            super().submit(request, ended)
+            return lambda: {}["nothing"]
+
+    async with working(settings, transport=Clinging, only=SleeperConfig()) as (_, client):
+        job_id = await enqueued(client)
+        await taken(job_id)
+        assert await client.cancel(job_id) == "requested"
+        with pytest.raises(JobFailed) as failed:
+            await client.wait(job_id, timeout=5)
+    assert failed.value.status is JobStatus.CANCELLED
+    assert "The transport of executor only failed" in caplog.text
+
+
 async def test_a_transport_that_carries_requests_in_its_own_way_is_not_passed_by() -> None:
     class Wrapping(Submitter):
         async def execute(self, request: ExecutionRequest) -> ExecutionOutcome:

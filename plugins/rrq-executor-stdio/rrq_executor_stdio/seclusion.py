@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rrq.protocol import ExecutionRequest
+from rrq.time_text import rfc3339
 from rrq_executor_stdio.process import ExecutorProcess
 
 
@@ -53,8 +54,7 @@ class Seclusion:
         self.is_waiting = False
         self._began_at = now
         if self._request.context.deadline is not None:
-            ends_at = datetime.fromtimestamp(time.time() + self._timeout_seconds, UTC)
-            self._request.context.deadline = ends_at.isoformat()
+            self._request.context.deadline = rfc3339(time.time() + self._timeout_seconds)
 
     @property
     def is_over(self) -> bool:
