@@ -4,7 +4,7 @@
     python benchmarks/counters.py --jobs 20000 --rounds 9
 
 The same work is done by turns with the steps as they are and with steps that count nothing and
-remember no end: their fragments `_tally` and `_history` are replaced by empty functions, for this
+remember no end: the functions of their fragments `_tally` and `_history` are emptied, for this
 process and for the workers that it starts. Each figure is the median of the ratios of
 neighbouring turns, so that a machine that gets slower meanwhile does not tell.
 """
@@ -23,11 +23,11 @@ from rig import Rig, ceiling_jobs_per_second, leave_out_plugins, rig
 
 from rrq.store import scripts
 
-WITHOUT = {
-    "_tally": "local function tally() end local function tally_wait() end "
-    "local function tally_run() end local function write_tallies() end",
-    "_history": "local function remember_end() end local function write_history() end",
+EMPTIED = {
+    "_tally": ("tally_of", "note_event", "note_time", "tally", "write_tallies"),
+    "_history": ("ends_of", "note_end", "remember_end", "write_history"),
 }
+"""By fragment, the functions that do nothing there; a name that it does not have is an error."""
 
 Turn = Callable[[Rig, int], Awaitable[dict[str, float]]]
 
@@ -42,7 +42,8 @@ async def compare(turn: Turn, bench: Rig, jobs: int, rounds: int) -> dict[str, l
     """The ratio with/without of each figure that a turn gives, for each round."""
     ratios: dict[str, list[float]] = {}
     for number in range(rounds + 1):
-        kept, bare = {}, {}
+        kept: dict[str, float] = {}
+        bare: dict[str, float] = {}
         # By turns, and the other way round each time.
         for is_bare in (True, False) if number % 2 else (False, True):
             with steps(without_counters=is_bare):
@@ -96,7 +97,9 @@ def steps(*, without_counters: bool) -> Iterator[None]:
     read = scripts._read
     scripts._source.cache_clear()
     if without_counters:
-        scripts._read = lambda name: WITHOUT.get(name) or read(name)
+        scripts._read = lambda name: "\n".join(
+            [read(name), *(f"{one} = function() end" for one in EMPTIED.get(name, ()))]
+        )
         Rig.worker_command = command
     try:
         yield

@@ -16,15 +16,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import resource
 import secrets
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig import Rig, rig
+from rig import Rig, children_of, cpu_seconds, rig
 from telemetry_sink import collector
 from telemetry_stages import cost_without, costs
 
@@ -33,6 +33,8 @@ from rrq.telemetry import disable
 
 HERE = Path(__file__).parent
 TRACING_PLUGINS = "otel,ddtrace,logfire,prometheus"
+
+WARM_UP_JOBS = 200
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,9 @@ async def compare(
     rounds: int,
 ) -> dict[str, list[Figure]]:
     figures: dict[str, list[Figure]] = {mode.name: [] for mode in all_modes}
-    start_up = {mode.name: await start_up_seconds(bench, mode, in_flight) for mode in all_modes}
     for number in range(rounds + 1):
         for mode in all_modes if number % 2 else reversed(all_modes):
-            figure = await turn(
-                bench, mode, function, arguments, jobs, in_flight, start_up[mode.name]
-            )
+            figure = await turn(bench, mode, function, arguments, jobs, in_flight)
             if number:  # the first round warms up
                 figures[mode.name].append(figure)
     return figures
@@ -129,39 +128,34 @@ async def turn(
     arguments: tuple[object, ...],
     jobs: int,
     in_flight: int,
-    start_up: float,
 ) -> Figure:
+    """Jobs that wait in a paused queue while the worker starts and runs its first ones."""
     await bench.empty()
-    await bench.client.enqueue_many(
-        JobRequest(function, arguments, trace_context=trace_context(mode)) for _ in range(jobs)
-    )
-    cpu = await worker_seconds(bench, mode, in_flight) - start_up
-    if await bench.client.job_store.redis.zcard("rrq:queue:default"):
-        # A burst passes over what was turned away for a moment as it ended.
-        return await turn(bench, mode, function, arguments, jobs, in_flight, start_up)
+    queues = bench.client.job_store.queues
+    with environment(mode.environment):
+        async with bench.worker(processes=1, in_flight=in_flight) as worker:
+            await put_in(bench, mode, WARM_UP_JOBS, "noop", ())
+            await bench.until_finished(60)
+            await queues.pause("default")
+            await put_in(bench, mode, jobs, function, arguments)
+            processes = [worker.pid, *children_of(worker.pid)]
+            cpu_before = sum(map(cpu_seconds, processes))
+            resumed_at = time.time()
+            await queues.resume("default")
+            await bench.until_finished(300)
+            cpu = sum(map(cpu_seconds, processes)) - cpu_before
     times = await bench.times("start_time", "completion_time")
-    seconds = max(end for _, end in times) - min(start for start, _ in times)
+    measured = [(start, end) for start, end in times if start >= resumed_at]
+    seconds = max(end for _, end in measured) - min(start for start, _ in measured)
     return Figure(jobs / seconds, 1e6 * cpu / jobs)
 
 
-async def start_up_seconds(bench: Rig, mode: Mode, in_flight: int) -> float:
-    """The processor time of a worker and its executor that run one job, the better of two."""
-    seconds = []
-    for _ in range(2):
-        await bench.empty()
-        await bench.enqueue("noop", 1)
-        seconds.append(await worker_seconds(bench, mode, in_flight))
-    return min(seconds)
-
-
-async def worker_seconds(bench: Rig, mode: Mode, in_flight: int) -> float:
-    """The processor time of a worker and its executor until no job is left."""
-    before = children_seconds()
-    with environment(mode.environment):
-        async with bench.worker(processes=1, in_flight=in_flight, burst=True) as worker:
-            while worker.poll() is None:  # noqa: ASYNC110 - it is a process
-                await asyncio.sleep(0.02)
-    return children_seconds() - before
+async def put_in(
+    bench: Rig, mode: Mode, jobs: int, function: str, arguments: tuple[object, ...]
+) -> None:
+    await bench.client.enqueue_many(
+        JobRequest(function, arguments, trace_context=trace_context(mode)) for _ in range(jobs)
+    )
 
 
 def report(title: str, figures: dict[str, list[Figure]]) -> None:
@@ -188,12 +182,6 @@ def trace_context(mode: Mode) -> dict[str, str] | None:
         return None
     flags = "01" if secrets.randbelow(1000) < mode.sampled * 1000 else "00"
     return {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{flags}"}
-
-
-def children_seconds() -> float:
-    """The processor time of all processes that were started and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 @contextmanager

@@ -43,9 +43,12 @@ class Mailbox:
         try:
             while True:
                 messages = await self._link.persist(lambda: self._mail.read(self._wait_seconds))
+                # The claim that was sent behind this reading may have brought jobs: they start in
+                # this turn of the loop, and their requests are written in the next one.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
                 for message in messages:
                     self._read(message)
-                # The claim that was sent behind this reading may have brought jobs.
                 if messages:
                     await asyncio.sleep(EXECUTORS_FIRST_SECONDS)
         finally:
