@@ -339,6 +339,9 @@ class ExecutorProcess(asyncio.SubprocessProtocol):
         self._transport.close()
         status = self._transport.get_returncode()
         self.death = self._why or f"{self.name} {exit_reason(status if status else 0)}"
-        self._settle_the_rest(self.death)
-        self._listener.room()
-        self.gone.set_result(None)
+        try:
+            self._settle_the_rest(self.death)
+        finally:
+            # Whatever those raise who are told, nobody waits for this in vain.
+            self._listener.room()
+            self.gone.set_result(None)
