@@ -99,6 +99,16 @@ async def test_totals_grow_by_a_minute_when_the_next_one_begins(
     assert await redis.ttl(current) > 29 * 86_400
 
 
+async def test_a_name_that_holds_any_byte_keeps_its_counts_when_a_minute_ends(
+    driver: Driver, statistics: Statistics
+) -> None:
+    minute, name = int(await driver.now_ms()) // 60_000 - 7, "a\0%d:b"
+    await driver.redis.zadd("rrq:stats:functions", {name: minute})
+    await driver.redis.hset(f"rrq:stats:minute:{minute}:function:{name}", "completed", "3")
+    await driver.enqueue(function_name=name)
+    assert await total(statistics, "function", name) == {"completed": 3, "enqueued": 1}
+
+
 async def test_a_minute_that_ends_while_totals_are_read_counts_once(
     driver: Driver, statistics: Statistics, monkeypatch: pytest.MonkeyPatch
 ) -> None:

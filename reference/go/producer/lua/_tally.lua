@@ -79,11 +79,15 @@ local function cardinality(key)
   return type(count) == 'number' and count or 0
 end
 
+local function minute_key(of_minute, kind, name)
+  return root .. 'stats:minute:' .. of_minute .. ':' .. kind .. ':' .. name
+end
+
 -- Add the last minute of a name, which is over, to its totals.
 local function add_to_totals(kind, name, last_minute)
   local MINUTE_KEPT_SECONDS = 2 * 3600
   local total = root .. 'stats:' .. kind .. ':' .. name
-  local bucket = string.format('%sstats:minute:%d:%s:%s', root, last_minute, kind, name)
+  local bucket = minute_key(string.format('%d', last_minute), kind, name)
   local events = {'enqueued', 'completed', 'failed', 'retried', 'dead_lettered', 'lost', 'released',
     'cancelled'}
   local waits, started = {}, 0
@@ -131,20 +135,20 @@ end
 local counted_as
 
 local function write_tally(kind, name, counts)
-  local buckets = root .. 'stats:minute:' .. minute_text .. ':' .. kind .. ':'
+  local bucket = minute_key(minute_text, kind, name)
   local known_as, counted, is_new_minute = counted_as[kind][name], nil, false
   if not known_as then
     -- Almost always this minute has met this before, and nothing has to be looked up.
     counted, known_as = next(counts), name
-    local sum = redis.pcall('HINCRBY', buckets .. name, counted, counts[counted])
+    local sum = redis.pcall('HINCRBY', bucket, counted, counts[counted])
     if type(sum) ~= 'number' or sum <= counts[counted] then
-      if sum == counts[counted] then redis.pcall('HDEL', buckets .. name, counted) end
+      if sum == counts[counted] then redis.pcall('HDEL', bucket, counted) end
       counted = nil
       known_as, is_new_minute = entered(kind, name)
     end
     counted_as[kind][name] = known_as
   end
-  local bucket = buckets .. known_as
+  if known_as ~= name then bucket = minute_key(minute_text, kind, known_as) end
   for field, count in pairs(counts) do
     if field ~= counted then redis.pcall('HINCRBY', bucket, field, count) end
   end
