@@ -10,15 +10,30 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
 from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionOutcome, ExecutionRequest, Progress
 
+if TYPE_CHECKING:
+    import asyncio
+
 Ended = Callable[[ExecutionOutcome | ExecutorLost], None]
 """Takes what became of a request: its outcome, or why there is none."""
+
+
+def complete(
+    outcome: asyncio.Future[ExecutionOutcome], answer: ExecutionOutcome | ExecutorLost
+) -> None:
+    """Tell who waits for a request's outcome what became of it, unless nobody does any more."""
+    if outcome.done():
+        return
+    if isinstance(answer, ExecutorLost):
+        outcome.set_exception(answer)
+    else:
+        outcome.set_result(answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

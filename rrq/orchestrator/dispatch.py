@@ -144,7 +144,6 @@ class Dispatch:
         claim, lane = held.claim, held.lane
         assert lane is not None
         lane.started()
-        held.has_started = True
         held.started_at = now
         held.deadline = now + claim.timeout_seconds + SLACK_SECONDS
         self._running[claim.job_id] = held
@@ -314,8 +313,7 @@ class Dispatch:
         elif held.abandon is not None:
             held.stop_reason = reason
             assert held.lane is not None
-            assert self._loop is not None
-            self._loop.call_soon(self._stopped, held, held.lane)
+            asyncio.get_running_loop().call_soon(self._stopped, held, held.lane)
             try:
                 held.abandon()
             except Exception as error:

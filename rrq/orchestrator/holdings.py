@@ -34,8 +34,7 @@ class Held:
         task: what waits for its outcome, if its transport wants that.
         abandon: else what tells its transport that it is no longer wanted.
         deadline: when its time is over, on the monotonic clock; None until it runs.
-        has_started: whether it was given to its executor.
-        is_over: whether its run there has ended.
+        is_over: whether its run at the executor has ended.
         stop_reason: why it was stopped there, if it was.
         run: what the tracing backends will hear of it, if there are any.
     """
@@ -43,7 +42,6 @@ class Held:
     claim: Claim
     lane: Lane | None = None
     handler: str = ""
-    has_started: bool = False
     is_over: bool = False
     task: asyncio.Task[None] | None = None
     abandon: Callable[[], None] | None = None
@@ -51,6 +49,11 @@ class Held:
     deadline: float | None = None
     stop_reason: StopReason | None = None
     run: Run | None = None
+
+    @property
+    def has_started(self) -> bool:
+        """Whether it was given to its executor."""
+        return self.started_at > 0
 
 
 class Holdings:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hiredis import Reader
@@ -69,11 +69,11 @@ class Line:
         Raises:
             redis.exceptions.RedisError: what the server or the connection says.
         """
-        return self._call(command)
+        return self._retried(lambda: self._ask(command))
 
     def call_packed(self, command: bytes) -> Coroutine[Any, Any, Any]:
         """As `call`, for a command in Redis' wire format."""
-        return self._call(command)
+        return self._retried(lambda: self._ask(command))
 
     async def calls(self, *commands: Command) -> list[Any]:
         """Redis' answers to commands that are sent together.
@@ -81,11 +81,7 @@ class Line:
         Raises:
             redis.exceptions.RedisError: the first that one of them met.
         """
-        if self._wire is None or self._wire.is_closing:
-            await self._opened()  # which is tried as often as a call is
-        answers: list[Any] = await self._retry.call_with_retry(
-            lambda: self._once(commands), _do_nothing
-        )
+        answers: list[Any] = await self._retried(lambda: self._once(commands))
         return answers
 
     def forget_if_idle(self) -> None:
@@ -104,22 +100,18 @@ class Line:
         if wire is not None and wire.is_usable:
             await wire.aclose()
 
-    async def _call(self, command: Command) -> Any:
+    async def _retried(self, once: Callable[[], Awaitable[Any]]) -> Any:
         if self._wire is None or self._wire.is_closing:
-            await self._opened()
-        return await self._retry.call_with_retry(lambda: self._ask(command), _do_nothing)
+            await self._opened()  # which is tried as often as a call is
+        return await self._retry.call_with_retry(once, _do_nothing)
 
     async def _ask(self, command: Command) -> Any:
-        wire = self._wire
-        if wire is None or not wire.is_usable:
-            wire = await self._opened()
+        wire = self._usable or await self._opened()
         async with wire.turns:
             return await wire.send((command,))[0]
 
     async def _once(self, commands: Sequence[Command]) -> list[Any]:
-        wire = self._wire
-        if wire is None or not wire.is_usable:
-            wire = await self._opened()
+        wire = self._usable or await self._opened()
         async with wire.turns:
             # All of them, so that no error remains that nobody has heard of.
             together = await asyncio.gather(*wire.send(commands), return_exceptions=True)
@@ -127,6 +119,10 @@ class Line:
             if isinstance(answer, BaseException):
                 raise answer
         return together
+
+    @property
+    def _usable(self) -> _Wire | None:
+        return self._wire if self._wire is not None and self._wire.is_usable else None
 
     async def _opened(self) -> _Wire:
         """A new connection, the same for all who ask while it is being made."""

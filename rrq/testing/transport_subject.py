@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw
 
 from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionContext, ExecutionOutcome, ExecutionRequest, Progress
-from rrq.transport import Transport, TransportContext
+from rrq.transport import Transport, TransportContext, complete
 
 SOON_SECONDS = 15.0
 """The most that anything may take that should happen at once, on a busy machine."""
@@ -104,12 +104,7 @@ class TransportSubject:
 
         def ended(answer: ExecutionOutcome | ExecutorLost) -> None:
             told.append(answer)
-            if answered.done():
-                return
-            if isinstance(answer, ExecutorLost):
-                answered.set_exception(answer)
-            else:
-                answered.set_result(answer)
+            complete(answered, answer)
 
         abandon = self.transport.submit(request, ended)
         assert not told, "what became of a request was told before `submit` had returned"

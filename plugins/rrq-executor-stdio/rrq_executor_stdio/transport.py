@@ -13,9 +13,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from rrq.exc import ExecutorLost
 from rrq.protocol import ExecutionOutcome, ExecutionRequest, encode_line
-from rrq.transport import Ended, Transport, TransportContext, TransportStatus
+from rrq.transport import Ended, Transport, TransportContext, TransportStatus, complete
 from rrq_executor_stdio.config import StdioConfig
 from rrq_executor_stdio.flight import Flight, Listener
 from rrq_executor_stdio.launch import Launch, environment
@@ -81,7 +80,7 @@ class StdioTransport(Transport):
                 await self._wait_for_room(job_id)
             process = picked
         outcome: asyncio.Future[ExecutionOutcome] = asyncio.get_running_loop().create_future()
-        flight = process.send(job_id, line, partial(_complete, outcome))
+        flight = process.send(job_id, line, partial(complete, outcome))
         try:
             return await outcome
         except asyncio.CancelledError:
@@ -161,14 +160,3 @@ class StdioTransport(Transport):
                 f" {self.context.executor_name!r} takes {limit} (max_message_bytes)"
             ),
         )
-
-
-def _complete(
-    outcome: asyncio.Future[ExecutionOutcome], answer: ExecutionOutcome | ExecutorLost
-) -> None:
-    if outcome.done():
-        return
-    if isinstance(answer, ExecutorLost):
-        outcome.set_exception(answer)
-    else:
-        outcome.set_result(answer)
